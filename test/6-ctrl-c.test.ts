@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { scripts, start } from "../tools/script.ts";
+import { ipc, tcp } from "./endpoints.ts";
+
+describe("Ctrl-C", { concurrency: true }, () => {
+  for (const script of scripts) {
+    test(`ends ${script}, which prints nothing more`, async (t) => {
+      const { child, stdout, stderr, ended } =
+        start(script, [await tcp(), ipc()], t.signal);
+      // A server prints this when it is listening, a client while it waits.
+      await (script.endsWith("server.ts") ? stdout : stderr).next(/./);
+      child.kill("SIGINT");
+      assert.equal(await ended, "SIGINT");
+      assert.equal(stdout.all.length + stderr.all.length, 1);
+    });
+  }
+});

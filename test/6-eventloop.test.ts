@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Reply, Request, Router } from "zeromq";
+import { start } from "../tools/script.ts";
+import { ipc, tcp } from "./endpoints.ts";
+
+const REQUESTS = [1, 2, 3, 4, 5].map((n) => `{"n":${n},"text":"hello"}`);
+const REPLIES = REQUESTS.map((request) => `MSG: ${request}`);
+const RUNNING = "The event loop is running.";
+
+/** Starts the echo server and waits until it serves. */
+async function startServer(endpoint: string, signal: AbortSignal) {
+  const server = start("eventloop/server.ts", [endpoint], signal);
+  await server.stdout.next(RUNNING);
+  return server;
+}
+
+const endpoints = [await tcp(), ipc()];
+
+describe("Event loop", { concurrency: true }, () => {
+  for (const endpoint of endpoints) {
+    const transport = endpoint.split(":")[0];
+    test(`five echoes over ${transport}, and a clean end`, async (t) => {
+      const server = await startServer(endpoint, t.signal);
+      const client = start("eventloop/client.ts", [endpoint], t.signal);
+      assert.equal(await client.ended, 0);
+      assert.deepEqual(client.stdout.all, REPLIES);
+      assert.deepEqual(client.stderr.all, []);
+      const shown = REQUESTS.map((request) => `MSG:  '${request}'`);
+      assert.deepEqual(server.stdout.all, [RUNNING, ...shown]);
+      assert.deepEqual(server.stderr.all, []);
+    });
+  }
+
+  test("several clients at once are all served", async (t) => {
+    const endpoint = await tcp();
+    await startServer(endpoint, t.signal);
+    const clients = Array.from({ length: 4 }, () =>
+      start("eventloop/client.ts", [endpoint], t.signal));
+    for (const { ended, stdout } of clients) {
+      assert.equal(await ended, 0);
+      assert.deepEqual(stdout.all, REPLIES);
+    }
+  });
+
+  test("frames come back unchanged, and are shown escaped", async (t) => {
+    const endpoint = await tcp();
+    const server = await startServer(endpoint, t.signal);
+    const request = new Request({ linger: 0, receiveTimeout: 10_000 });
+    t.after(() => request.close());
+    request.connect(endpoint);
+    for (const frames of [
+      ["text"],
+      [""],
+      ["many", "", "frames"],
+      Array.from({ length: 1000 }, String),
+      [Buffer.from([0xff, 0x00, 0xfe])],
+      [Buffer.alloc(2 ** 20, "a megabyte ")],
+      ["\x1b[2J\r\n"],
+    ]) {
+      await request.send(frames);
+      assert.deepEqual(await request.receive(), frames.map((f) => Buffer.from(f)));
+    }
+    await server.stdout.next("MSG:  'text'");
+    await server.stdout.next("MSG:  ''");
+    await server.stdout.next("MSG:  'many |  | frames'");
+    await server.stdout.next("MSG:  '\\x1B[2J\\r\\n'");
+  });
+
+  test("a client waits for its server, and asks it once", async (t) => {
+    // Another client and its server show that time goes by: longer than a
+    // client waits for a reply.
+    const endpoint = await tcp();
+    const client = start("eventloop/client.ts", [endpoint], t.signal);
+    await client.stderr.next(`No server at ${endpoint} yet: waiting for one.`);
+    await losingReplies(3);
+
+    const server = await startServer(endpoint, t.signal);
+    assert.equal(await client.ended, 0);
+    assert.deepEqual(client.stdout.all, REPLIES);
+    assert.equal(client.stderr.all.length, 1, "said once");
+    assert.equal(server.stdout.all.length, 1 + REPLIES.length, "no copies");
+
+    /** Takes a request so many times before it replies. */
+    async function losingReplies(count: number) {
+      const slow = await tcp();
+      const router = new Router({ receiveTimeout: 10_000 });
+      t.after(() => router.close());
+      await router.bind(slow);
+      start("eventloop/client.ts", [slow], t.signal);
+      while (count-- > 0) await router.receive();
+    }
+  });
+
+  test("a client asks again when its server lost the request", async (t) => {
+    const endpoint = await tcp();
+    const forgetful = new Reply({ linger: 0 });
+    await forgetful.bind(endpoint);
+    const client = start("eventloop/client.ts", [endpoint], t.signal);
+    await forgetful.send(await forgetful.receive());
+    await forgetful.receive();
+    await client.stdout.next(REPLIES[0] ?? "");
+    await forgetful.unbind(endpoint);
+    forgetful.close();
+
+    await startServer(endpoint, t.signal);
+    assert.equal(await client.ended, 0);
+    assert.deepEqual(client.stdout.all, REPLIES);
+  });
+
+  test("a reply that comes too late is not taken for another", async (t) => {
+    const endpoint = await tcp();
+    const router = new Router({ linger: 0, receiveTimeout: 10_000 });
+    t.after(() => router.close());
+    await router.bind(endpoint);
+    const client = start("eventloop/client.ts", [endpoint], t.signal);
+    const first = await router.receive();
+    const second = await router.receive();
+    await router.send([...first.slice(0, -1), "late"]);
+    await router.send([...second.slice(0, -1), "in time"]);
+    await client.stdout.next(/^MSG/);
+    assert.deepEqual(client.stdout.all, ["MSG: in time"]);
+  });
+});

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { scripts, servers, start } from "../tools/script.ts";
+import { ipc, tcp } from "./endpoints.ts";
+
+/** What a script prints of an endpoint that it cannot use. */
+function complaint(script: string, endpoint: string, reason: string) {
+  if (script.endsWith("server.ts")) {
+    return `Cannot bind ${endpoint} (${reason}). If in use: another server ` +
+      "may be running. Otherwise try one like tcp://127.0.0.1:6000";
+  }
+  const [usual] = {
+    "waynes-world/camera1.ts": ["tcp://127.0.0.1:5566"],
+    "waynes-world/camera2.ts": [`ipc://${tmpdir()}/waynes-world.ipc`],
+    "passing-json/client.ts": ["tcp://127.0.0.1:5567"],
+  }[script] ?? ["tcp://127.0.0.1:5568"];
+  return `Cannot connect to ${endpoint} (${reason}): try ${usual}`;
+}
+
+describe("A malformed endpoint", { concurrency: true }, () => {
+  const nowhere = join(tmpdir(), "no-such-folder");
+  for (const script of scripts) {
+    const missing = script.endsWith("server.ts")
+      ? "Error: No such endpoint"
+      : `Error: ENOENT: no such file or directory, access '${nowhere}'`;
+    test(`ends ${script} with a line that says so`, async (t) => {
+      for (const [endpoint, reason] of [
+        ["localhost:5566", "Error: Invalid argument"],
+        ["--help", "Error: Invalid argument"],
+        ["tcp://127.0.0.1:99999", "TypeError: Invalid URL"],
+        [`ipc://${nowhere}/x.ipc`, missing],
+      ] as const) {
+        const { stdout, stderr, ended } = start(script, [endpoint], t.signal);
+        assert.equal(await ended, 1);
+        assert.deepEqual(stderr.all, [complaint(script, endpoint, reason)]);
+        assert.deepEqual(stdout.all, []);
+      }
+    });
+  }
+
+  test("ends waynes-world/server.ts, too, where it is the second", async (t) => {
+    const script = "waynes-world/server.ts";
+    const bad = "tcp://127.0.0.1:99999";
+    const { stdout, stderr, ended } =
+      start(script, [await tcp(), bad], t.signal);
+    assert.equal(await ended, 1);
+    assert.deepEqual(
+      stderr.all, [complaint(script, bad, "TypeError: Invalid URL")]);
+    assert.deepEqual(stdout.all, []);
+  });
+});
+
+describe("An endpoint that is taken", { concurrency: true }, () => {
+  for (const script of servers) {
+    test(`ends a second ${script}, and the first goes on`, async (t) => {
+      const endpoints = [await tcp(), ipc()];
+      const [endpoint = "", ipcEndpoint = ""] = endpoints;
+      const first = start(script, endpoints, t.signal);
+      await first.stdout.next(/./);
+      const example = script.split("/")[0];
+      const clients = example === "waynes-world"
+        ? [start("waynes-world/camera1.ts", [endpoint], t.signal),
+          start("waynes-world/camera2.ts", [ipcEndpoint], t.signal)]
+        : [start(`${example}/client.ts`, [endpoint], t.signal)];
+      for (const { stdout } of clients) await stdout.next(/./);
+
+      const second = start(script, endpoints, t.signal);
+      assert.equal(await second.ended, 1);
+      const reason = "Error: Address already in use";
+      assert.deepEqual(second.stderr.all, [complaint(script, endpoint, reason)]);
+      assert.deepEqual(second.stdout.all, []);
+
+      const [client] = clients;
+      if (example === "eventloop") {
+        assert.equal(await client?.ended, 0);
+        const next = start("eventloop/client.ts", [endpoint], t.signal);
+        assert.equal(await next.ended, 0);
+      } else {
+        for (const { stdout } of clients) await stdout.next(/./, 2);
+      }
+      for (const { stderr } of [first, ...clients]) {
+        assert.deepEqual(stderr.all, []);
+      }
+    });
+  }
+});
+
