@@ -84,8 +84,8 @@ export function start(
     cwd: options.cwd ?? root,
     env: { ...process.env, ...options.env },
     signal,
-    killSignal: "SIGKILL",
-  } as const;
+    // The default, SIGTERM: tools must live to end what they started.
+  };
   // Windows knows neither the shebang nor the run bit.
   const child =
     process.platform === "win32"
@@ -99,8 +99,8 @@ export function start(
     child,
     stdout: new Lines(child.stdout, stderr),
     stderr,
-    /** Resolves with the exit status, or the name of the signal that ended it. */
-    ended: new Promise<number | string>((resolve) => {
+    /** Resolves with the exit status, or the signal that ended the script. */
+    ended: new Promise<number | NodeJS.Signals>((resolve) => {
       child.on("close", (status, by) => resolve(by ?? status ?? -1));
     }),
   };
