@@ -18,7 +18,7 @@ export class Lines {
   /** All lines so far. */
   readonly all: string[] = [];
   readonly #reader;
-  readonly #ended = new AbortController();
+  #ended = false;
   #next = 0;
 
   readonly #errors: Lines | undefined;
@@ -31,7 +31,7 @@ export class Lines {
     this.#errors = errors;
     this.#reader = createInterface({ input: output });
     this.#reader.on("line", (line) => this.all.push(line));
-    this.#reader.on("close", () => this.#ended.abort());
+    this.#reader.on("close", () => (this.#ended = true));
   }
 
   /** Calls `listener` for each line that comes from now on. */
@@ -46,68 +46,78 @@ export class Lines {
    * @throws where the output ends, or `patience` does, before they have come
    */
   async next(expected: string | RegExp, count = 1): Promise<string> {
-    const signal = AbortSignal.any([
-      AbortSignal.timeout(patience),
-      this.#ended.signal,
-    ]);
-    for (;;) {
-      while (this.#next < this.all.length) {
-        const line = this.all[this.#next++] ?? "";
-        const matches =
-          typeof expected === "string" ? line === expected : expected.test(line);
-        if (matches && --count === 0) return line;
+    const stop = new AbortController();
+    const abort = () => stop.abort();
+    const timer = setTimeout(abort, patience);
+    this.#reader.once("close", abort);
+    if (this.#ended) abort();
+    try {
+      for (;;) {
+        while (this.#next < this.all.length) {
+          const line = this.all[this.#next++] ?? "";
+          const matches =
+            typeof expected === "string" ? line === expected : expected.test(line);
+          if (matches && --count === 0) return line;
+        }
+        await once(this.#reader, "line", { signal: stop.signal });
       }
-      await once(this.#reader, "line", { signal }).catch(() => {
-        const lines = [...this.all, ...(this.#errors?.all ?? [])].slice(-20);
-        throw new Error([`no line ${expected}, only:`, ...lines].join("\n  "));
-      });
+    } catch {
+      const lines = [...this.all, ...(this.#errors?.all ?? [])].slice(-20);
+      throw new Error([`no line ${expected}, only:`, ...lines].join("\n  "));
+    } finally {
+      clearTimeout(timer);
+      this.#reader.off("close", abort);
     }
   }
 }
 
 /**
- * Starts a script the way the README does.
- * @param script its path from the repository's folder
- * @param args its arguments
- * @param signal kills it when aborted
- * @param options.cwd the folder to start it in; the repository's by default
- * @param options.env variables that it gets beside those of this process
+ * Starts a command.
+ * @param signal ends it when aborted
+ * @param cwd the folder to start it in
  */
-export function start(
-  script: string,
+export function run(
+  command: string,
   args: string[],
   signal: AbortSignal,
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  cwd = root,
 ) {
-  const path = join(root, script);
-  const spawnOptions = {
-    cwd: options.cwd ?? root,
-    env: { ...process.env, ...options.env },
+  const child = spawn(command, args, {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+    // Sends SIGTERM, so that a tool lives to end what it has started.
     signal,
-    // The default, SIGTERM: tools must live to end what they started.
-  };
-  // Windows knows neither the shebang nor the run bit.
-  const child =
-    process.platform === "win32"
-      ? spawn(process.execPath, ["--import", "tsx", path, ...args], spawnOptions)
-      : spawn(path, args, spawnOptions);
+  });
   const stderr = new Lines(child.stderr);
   child.on("error", (error) => stderr.all.push(String(error)));
 
   return {
-    script,
     child,
     stdout: new Lines(child.stdout, stderr),
     stderr,
-    /** Resolves with the exit status, or the signal that ended the script. */
+    /** Resolves with the exit status, or the signal that ended it. */
     ended: new Promise<number | NodeJS.Signals>((resolve) => {
       child.on("close", (status, by) => resolve(by ?? status ?? -1));
     }),
   };
 }
 
+/** Starts a script, given from the repository's folder, as the README does. */
+export function start(
+  script: string,
+  args: string[],
+  signal: AbortSignal,
+  cwd = root,
+) {
+  const path = join(root, script);
+  // Windows knows neither the shebang nor the run bit.
+  return process.platform === "win32"
+    ? run(process.execPath, ["--import", "tsx", path, ...args], signal, cwd)
+    : run(path, args, signal, cwd);
+}
+
 /** A script that was started. */
-export type Script = ReturnType<typeof start>;
+export type Script = ReturnType<typeof run>;
 
 /** The examples, easiest first: a folder each. */
 export const examples = ["waynes-world", "passing-json", "eventloop"];
