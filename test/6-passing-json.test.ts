@@ -46,7 +46,7 @@ describe("Passing JSON", { concurrency: true }, () => {
     assert.deepEqual(server.stdout.all, [ASKED], "before the first worker");
 
     const worker = startWorker();
-    await worker.stdout.next(DONE, 2);
+    await worker.stdout.next(DONE);
     worker.child.kill("SIGKILL");
     await worker.ended;
     const asked = server.stdout.all.length;
@@ -54,7 +54,7 @@ describe("Passing JSON", { concurrency: true }, () => {
     // It may have been told a moment too late that the worker was gone.
     assert.ok(server.stdout.all.length <= asked + 2, "after the last worker");
 
-    await startWorker().stdout.next(DONE, 2);
+    await startWorker().stdout.next(DONE);
   });
 
   test("when a worker dies, another gets all the jobs", async (t) => {

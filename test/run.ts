@@ -23,7 +23,7 @@ for (const [layer, title] of Object.entries(layers)) {
   const ofLayer = files.filter((file) => file.startsWith(layer));
   const events = run({
     files: ofLayer.map((file) => join(folder, file)),
-    concurrency: 4,
+    concurrency: 8, // they wait more than they compute
     timeout: 120_000,
   });
   const names: string[] = [];
