@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { capability, Pair } from "zeromq";
-import { ipc, tcp } from "./endpoints.ts";
+import { ipc, tcp } from "../tools/endpoints.ts";
 
 /**
  * Sends a message from one socket to another.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { scripts, start } from "../tools/script.ts";
-import { ipc, tcp } from "./endpoints.ts";
+import { ipc, tcp } from "../tools/endpoints.ts";
 
 describe("Ctrl-C", { concurrency: true }, () => {
   for (const script of scripts) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Reply, Request, Router } from "zeromq";
 import { start } from "../tools/script.ts";
-import { ipc, tcp } from "./endpoints.ts";
+import { ipc, tcp } from "../tools/endpoints.ts";
 
 const REQUESTS = [1, 2, 3, 4, 5].map((n) => `{"n":${n},"text":"hello"}`);
 const REPLIES = REQUESTS.map((request) => `MSG: ${request}`);

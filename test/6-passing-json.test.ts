@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { start } from "../tools/script.ts";
-import { tcp } from "./endpoints.ts";
+import { tcp } from "../tools/endpoints.ts";
 
 const ASKED = "Hello world?";
 const DONE = "200 :: hello world";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { Router } from "zeromq";
 import { start } from "../tools/script.ts";
-import { ipc, tcp } from "./endpoints.ts";
+import { ipc, tcp } from "../tools/endpoints.ts";
 
 /** Fails where a server or a client of an endpoint is still running. */
 async function assertNobodyIsLeft(t: TestContext, endpoint: string) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Publisher } from "zeromq";
 import { start } from "../tools/script.ts";
-import { ipc, tcp } from "./endpoints.ts";
+import { ipc, tcp } from "../tools/endpoints.ts";
 
 const MSG1 = "MSG 1:  'Camera 1'";
 const MSG2 = "MSG 2:  'Camera 2'";

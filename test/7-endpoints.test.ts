@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { scripts, servers, start } from "../tools/script.ts";
-import { ipc, tcp } from "./endpoints.ts";
+import { ipc, tcp } from "../tools/endpoints.ts";
 
 /** What a script prints of an endpoint that it cannot use. */
 function complaint(script: string, endpoint: string, reason: string) {

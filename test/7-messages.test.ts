@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Push } from "zeromq";
 import { start } from "../tools/script.ts";
-import { tcp } from "./endpoints.ts";
+import { tcp } from "../tools/endpoints.ts";
 
 test("A worker reports what is not a job, and takes the next", async (t) => {
   const endpoint = await tcp();

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { Dealer, Pair } from "zeromq";
 import { servers, start } from "../tools/script.ts";
-import { freePort, ipc } from "./endpoints.ts";
+import { freePort, ipc } from "../tools/endpoints.ts";
 
 const PEERS = 100;
 

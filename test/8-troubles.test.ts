@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { Dealer, Publisher, Pull, Router } from "zeromq";
 import { root, run, start } from "../tools/script.ts";
-import { freePort, ipc, tcp } from "./endpoints.ts";
+import { freePort, ipc, tcp } from "../tools/endpoints.ts";
 
 /** Runs lines of a user's program, in which `endpoint` is the argument. */
 function program(t: TestContext, endpoint: string, lines: string, cwd = root) {

@@ -1,7 +1,8 @@
 // Starts a script as a user does, and reads what it prints.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -71,6 +72,8 @@ export class Lines {
   }
 }
 
+const running = new Set<Script>();
+
 /**
  * Starts a command.
  * @param signal ends it when aborted
@@ -79,7 +82,7 @@ export class Lines {
 export function run(
   command: string,
   args: string[],
-  signal: AbortSignal,
+  signal?: AbortSignal,
   cwd = root,
 ) {
   const child = spawn(command, args, {
@@ -91,22 +94,35 @@ export function run(
   const stderr = new Lines(child.stderr);
   child.on("error", (error) => stderr.all.push(String(error)));
 
-  return {
+  const script = {
     child,
     stdout: new Lines(child.stdout, stderr),
     stderr,
     /** Resolves with the exit status, or the signal that ended it. */
     ended: new Promise<number | NodeJS.Signals>((resolve) => {
-      child.on("close", (status, by) => resolve(by ?? status ?? -1));
+      child.on("close", (status, by) => {
+        running.delete(script);
+        resolve(by ?? status ?? -1);
+      });
     }),
   };
+  running.add(script);
+  return script;
 }
+
+/** A script that was started. */
+export type Script = {
+  child: ChildProcess;
+  stdout: Lines;
+  stderr: Lines;
+  ended: Promise<number | NodeJS.Signals>;
+};
 
 /** Starts a script, given from the repository's folder, as the README does. */
 export function start(
   script: string,
   args: string[],
-  signal: AbortSignal,
+  signal?: AbortSignal,
   cwd = root,
 ) {
   const path = join(root, script);
@@ -116,8 +132,32 @@ export function start(
     : run(path, args, signal, cwd);
 }
 
-/** A script that was started. */
-export type Script = ReturnType<typeof run>;
+let ending = false;
+
+/**
+ * Ends all that was started, and then this process.
+ * @param by its exit status, or the signal that shells make one of
+ */
+export async function end(by: number | NodeJS.Signals) {
+  if (ending) return;
+  ending = true;
+  const last = [...running];
+  for (const { child } of last) child.kill();
+  await Promise.all(last.map(({ ended }) => ended));
+  process.exit(typeof by === "number" ? by : 128 + constants.signals[by]);
+}
+
+/** Lets no end of this process leave behind what it has started. */
+export function endTogether() {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, end);
+  }
+  process.on("uncaughtException", (error) => {
+    console.error(error);
+    end(1);
+  });
+  process.stdout.on("error", () => end(0)); // whoever read this is gone
+}
 
 /** The examples, easiest first: a folder each. */
 export const examples = ["waynes-world", "passing-json", "eventloop"];

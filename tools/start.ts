@@ -1,11 +1,10 @@
 #!/usr/bin/env -S node --import tsx
 // npm start [-- EXAMPLE [ENDPOINT …]]: shows an example in one terminal.
-import { constants } from "node:os";
 import { setTimeout } from "node:timers/promises";
-import { examples, type Script, start } from "./script.ts";
+import { end, endTogether, examples, type Script, start } from "./script.ts";
 
 /** The clients of each example, and which endpoint each connects to. */
-const clients = new Map<string | undefined, [script: string, endpoint: number][]>([
+const clients = new Map<string, [script: string, endpoint: number][]>([
   ["waynes-world", [["camera1.ts", 0], ["camera2.ts", 1]]],
   ["passing-json", [["client.ts 1", 0], ["client.ts 2", 0]]],
   ["eventloop", [["client.ts", 0]]],
@@ -18,26 +17,12 @@ if (!cast) {
   process.exit(1);
 }
 
-const playing: Script[] = [];
-const all = new AbortController();
-
-/** Ends all, with an exit status, or the one that shells give to a signal. */
-async function end(by: number | NodeJS.Signals) {
-  if (all.signal.aborted) return;
-  all.abort();
-  await Promise.all(playing.map(({ ended }) => ended));
-  process.exit(typeof by === "number" ? by : 128 + constants.signals[by]);
-}
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, end);
-}
-process.stdout.on("error", () => end(0)); // whoever read this is gone
+endTogether();
 
 /** Starts one of the scripts, whose end is the end of all unless it is 0. */
 function play(name: string, args: string[], colour: number): Script {
   const [file] = name.split(" ");
-  const script = start(`${example}/${file}`, args, all.signal);
-  playing.push(script);
+  const script = start(`${example}/${file}`, args);
   const column = name.padEnd(12);
   const front = process.stdout.hasColors?.()
     ? `\x1b[${colour}m${column}\x1b[0m`

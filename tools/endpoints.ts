@@ -1,4 +1,4 @@
-// Endpoints that belong to one test alone.
+// Endpoints that belong to one test, or measurement, alone.
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { createServer } from "node:net";
