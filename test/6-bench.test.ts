@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { start } from "../tools/script.ts";
+import { noSignals, start } from "../tools/script.ts";
 
-describe("npm run bench", { concurrency: true }, () => {
+describe("npm run bench", { concurrency: true, skip: noSignals }, () => {
   test("measures every row, and loses nothing", async (t) => {
     const { stdout, stderr, ended } =
       start("tools/bench.ts", ["0.005"], t.signal);

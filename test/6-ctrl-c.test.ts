@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { scripts, start } from "../tools/script.ts";
+import { noSignals, scripts, start } from "../tools/script.ts";
 import { ipc, tcp } from "../tools/endpoints.ts";
 
-describe("Ctrl-C", { concurrency: true }, () => {
+describe("Ctrl-C", { concurrency: true, skip: noSignals }, () => {
   for (const script of scripts) {
     test(`ends ${script}, which prints nothing more`, async (t) => {
       const { child, stdout, stderr, ended } =

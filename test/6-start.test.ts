@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { Router } from "zeromq";
-import { start } from "../tools/script.ts";
+import { noSignals, start } from "../tools/script.ts";
 import { ipc, tcp } from "../tools/endpoints.ts";
 
 /** Fails where a server or a client of an endpoint is still running. */
@@ -17,7 +17,7 @@ async function assertNobodyIsLeft(t: TestContext, endpoint: string) {
   assert.equal(peers, 1, "a client is still running");
 }
 
-describe("npm start", { concurrency: true }, () => {
+describe("npm start", { concurrency: true, skip: noSignals }, () => {
   for (const { example, lines } of [
     {
       example: "waynes-world",

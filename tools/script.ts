@@ -132,6 +132,10 @@ export function start(
     : run(path, args, signal, cwd);
 }
 
+/** Why tests that send signals are left out on Windows; false elsewhere. */
+export const noSignals =
+  process.platform === "win32" && "Windows has no such signals";
+
 let ending = false;
 
 /**
