@@ -25,7 +25,7 @@ socket.events.on("connect:retry", function sayOnce() {
   socket.events.off("connect:retry", sayOnce);
 });
 
-for (let n = 1; n <= 5; ) {
+for (let n = 1; n <= 5;) {
   await socket.send(JSON.stringify({ n, text: "hello" }));
   try {
     const [reply] = await socket.receive();

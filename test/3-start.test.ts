@@ -9,13 +9,17 @@ test("a script starts as the README starts it", async (t) => {
     try {
       accessSync(join(root, script), constants.X_OK);
     } catch {
-      assert.fail(`${script} lacks its run bit. Restore it: chmod +x ${script}`);
+      assert.fail(
+        `${script} lacks its run bit. Restore it: chmod +x ${script}`,
+      );
     }
   }
-  const { stderr, ended } = start("eventloop/client.ts", ["?"], t.signal);
-  await ended;
+  const { stderr, status } = start("eventloop/client.ts", ["?"], t.signal);
+  await status();
   const [line = "nothing"] = stderr.all;
   assert.match(
-    line, /^Cannot connect to \?/,
-    `eventloop/client.ts ? printed\n${stderr.all.join("\n") || "nothing"}`);
+    line,
+    /^Cannot connect to \?/,
+    `eventloop/client.ts ? printed\n${stderr.all.join("\n") || "nothing"}`,
+  );
 });

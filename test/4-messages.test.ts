@@ -31,13 +31,22 @@ test("within one process", async () => {
 });
 
 test("over TCP on 127.0.0.1", async () => {
-  await pass(await tcp(), "Is the loopback interface up, and no firewall on it?");
+  await pass(
+    await tcp(),
+    "Is the loopback interface up, and no firewall on it?",
+  );
 });
 
-test("over IPC in the temporary folder", {
-  skip: !capability.ipc && "zeromq has no IPC on this system",
-}, async () => {
-  await pass(ipc(),
-    `Does ${tmpdir()} exist, may you write there, and is its path short?\n` +
-      "If not, set TMPDIR to a folder like /tmp.");
-});
+test(
+  "over IPC in the temporary folder",
+  {
+    skip: !capability.ipc && "zeromq has no IPC on this system",
+  },
+  async () => {
+    await pass(
+      ipc(),
+      `Does ${tmpdir()} exist, may you write there, and is its path short?\n` +
+        "If not, set TMPDIR to a folder like /tmp.",
+    );
+  },
+);

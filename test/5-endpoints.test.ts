@@ -5,15 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-const remedy = "An example may still be running in another terminal: " +
+const remedy =
+  "An example may still be running in another terminal: " +
   "end it there with Ctrl-C.";
 
 /** @returns whether somebody answers at a port of 127.0.0.1, or at a path */
 async function taken(where: number | string) {
-  const socket = typeof where === "number"
-    ? connect(where, "127.0.0.1")
-    : connect(where);
-  const answered = await once(socket, "connect").then(() => true, () => false);
+  const socket =
+    typeof where === "number" ? connect(where, "127.0.0.1") : connect(where);
+  const answered = await once(socket, "connect").then(
+    () => true,
+    () => false,
+  );
   socket.destroy();
   return answered;
 }

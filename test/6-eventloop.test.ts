@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Reply, Request, Router } from "zeromq";
-import { start } from "../tools/script.ts";
 import { ipc, tcp } from "../tools/endpoints.ts";
+import { start } from "../tools/script.ts";
 
 const REQUESTS = [1, 2, 3, 4, 5].map((n) => `{"n":${n},"text":"hello"}`);
 const REPLIES = REQUESTS.map((request) => `MSG: ${request}`);
@@ -23,7 +23,7 @@ describe("Event loop", { concurrency: true }, () => {
     test(`five echoes over ${transport}, and a clean end`, async (t) => {
       const server = await startServer(endpoint, t.signal);
       const client = start("eventloop/client.ts", [endpoint], t.signal);
-      assert.equal(await client.ended, 0);
+      assert.equal(await client.status(), 0);
       assert.deepEqual(client.stdout.all, REPLIES);
       assert.deepEqual(client.stderr.all, []);
       const shown = REQUESTS.map((request) => `MSG:  '${request}'`);
@@ -36,9 +36,10 @@ describe("Event loop", { concurrency: true }, () => {
     const endpoint = await tcp();
     await startServer(endpoint, t.signal);
     const clients = Array.from({ length: 4 }, () =>
-      start("eventloop/client.ts", [endpoint], t.signal));
-    for (const { ended, stdout } of clients) {
-      assert.equal(await ended, 0);
+      start("eventloop/client.ts", [endpoint], t.signal),
+    );
+    for (const { status, stdout } of clients) {
+      assert.equal(await status(), 0);
       assert.deepEqual(stdout.all, REPLIES);
     }
   });
@@ -59,7 +60,10 @@ describe("Event loop", { concurrency: true }, () => {
       ["\x1b[2J\r\n"],
     ]) {
       await request.send(frames);
-      assert.deepEqual(await request.receive(), frames.map((f) => Buffer.from(f)));
+      assert.deepEqual(
+        await request.receive(),
+        frames.map((f) => Buffer.from(f)),
+      );
     }
     await server.stdout.next("MSG:  'text'");
     await server.stdout.next("MSG:  ''");
@@ -76,7 +80,7 @@ describe("Event loop", { concurrency: true }, () => {
     await losingReplies(3);
 
     const server = await startServer(endpoint, t.signal);
-    assert.equal(await client.ended, 0);
+    assert.equal(await client.status(), 0);
     assert.deepEqual(client.stdout.all, REPLIES);
     assert.equal(client.stderr.all.length, 1, "said once");
     assert.equal(server.stdout.all.length, 1 + REPLIES.length, "no copies");
@@ -104,7 +108,7 @@ describe("Event loop", { concurrency: true }, () => {
     forgetful.close();
 
     await startServer(endpoint, t.signal);
-    assert.equal(await client.ended, 0);
+    assert.equal(await client.status(), 0);
     assert.deepEqual(client.stdout.all, REPLIES);
   });
 

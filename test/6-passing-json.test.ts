@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { start } from "../tools/script.ts";
 import { tcp } from "../tools/endpoints.ts";
+import { start } from "../tools/script.ts";
 
 const ASKED = "Hello world?";
 const DONE = "200 :: hello world";
@@ -11,15 +11,21 @@ async function startPool(workers: number, signal: AbortSignal) {
   const endpoint = await tcp();
   const server = start("passing-json/server.ts", [endpoint], signal);
   await server.stdout.next(ASKED);
-  const startWorker = () =>
-    start("passing-json/client.ts", [endpoint], signal);
-  return { server, startWorker, pool: Array.from({ length: workers }, startWorker) };
+  const startWorker = () => start("passing-json/client.ts", [endpoint], signal);
+  return {
+    server,
+    startWorker,
+    pool: Array.from({ length: workers }, startWorker),
+  };
 }
 
 describe("Passing JSON", { concurrency: true }, () => {
   test("a worker shows each job, one a second", async (t) => {
     const begin = performance.now();
-    const { server, pool: [worker] } = await startPool(1, t.signal);
+    const {
+      server,
+      pool: [worker],
+    } = await startPool(1, t.signal);
     await worker?.stdout.next(DONE, 3);
     assert.ok(performance.now() - begin >= 1990, "two seconds for three jobs");
     assert.deepEqual(new Set(server.stdout.all), new Set([ASKED]));
@@ -34,7 +40,8 @@ describe("Passing JSON", { concurrency: true }, () => {
     const before = pool.map(({ stdout }) => stdout.all.length);
     await pool[0]?.stdout.next(DONE, 2);
     const [first = 0, second = 0] = pool.map(
-      ({ stdout }, index) => stdout.all.length - (before[index] ?? 0));
+      ({ stdout }, index) => stdout.all.length - (before[index] ?? 0),
+    );
     assert.ok(Math.abs(first - second) <= 1, `${first} and ${second} jobs`);
   });
 
@@ -48,7 +55,7 @@ describe("Passing JSON", { concurrency: true }, () => {
     const worker = startWorker();
     await worker.stdout.next(DONE);
     worker.child.kill("SIGKILL");
-    await worker.ended;
+    await worker.status();
     const asked = server.stdout.all.length;
     await clock.server.stdout.next(ASKED, 4);
     // It may have been told a moment too late that the worker was gone.
@@ -58,16 +65,21 @@ describe("Passing JSON", { concurrency: true }, () => {
   });
 
   test("when a worker dies, another gets all the jobs", async (t) => {
-    const { server, pool: [mortal, heir] } = await startPool(2, t.signal);
+    const {
+      server,
+      pool: [mortal, heir],
+    } = await startPool(2, t.signal);
     await mortal?.stdout.next(DONE);
     await heir?.stdout.next(DONE);
     mortal?.child.kill("SIGKILL");
-    await mortal?.ended;
+    await mortal?.status();
     await server.stdout.next(ASKED);
     const done = heir?.stdout.all.length ?? 0;
     const asked = server.stdout.all.length;
     await heir?.stdout.next(DONE, 4);
-    const missed = server.stdout.all.length - asked -
+    const missed =
+      server.stdout.all.length -
+      asked -
       ((heir?.stdout.all.length ?? 0) - done);
     assert.ok(missed <= 2, `${missed} jobs went to nobody`);
   });
@@ -81,7 +93,7 @@ describe("Passing JSON", { concurrency: true }, () => {
       const server = start("passing-json/server.ts", [endpoint], t.signal);
       await worker.stdout.next(DONE, 2);
       server.child.kill("SIGKILL");
-      await server.ended;
+      await server.status();
     }
     assert.deepEqual(worker.stderr.all, [noServer], "said once");
   });

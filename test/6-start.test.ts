@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { Router } from "zeromq";
-import { noSignals, start } from "../tools/script.ts";
 import { ipc, tcp } from "../tools/endpoints.ts";
+import { noSignals, start } from "../tools/script.ts";
 
 /** Fails where a server or a client of an endpoint is still running. */
 async function assertNobodyIsLeft(t: TestContext, endpoint: string) {
@@ -22,14 +22,17 @@ describe("npm start", { concurrency: true, skip: noSignals }, () => {
     {
       example: "waynes-world",
       lines: [
-        "server.ts   Camera 1?", "server.ts   Camera 2?",
-        "camera1.ts  MSG 1:  'Camera 1'", "camera2.ts  MSG 2:  'Camera 2'",
+        "server.ts   Camera 1?",
+        "server.ts   Camera 2?",
+        "camera1.ts  MSG 1:  'Camera 1'",
+        "camera2.ts  MSG 2:  'Camera 2'",
       ],
     },
     {
       example: "passing-json",
       lines: [
-        "server.ts   Hello world?", "client.ts 1 200 :: hello world",
+        "server.ts   Hello world?",
+        "client.ts 1 200 :: hello world",
         "client.ts 2 200 :: hello world",
       ],
     },
@@ -46,47 +49,58 @@ describe("npm start", { concurrency: true, skip: noSignals }, () => {
   ]) {
     test(`shows ${example} until Ctrl-C`, async (t) => {
       const endpoints = [await tcp(), ipc()];
-      const { child, stdout, stderr, ended } =
-        start("tools/start.ts", [example, ...endpoints], t.signal);
+      const { child, stdout, stderr, status } = start(
+        "tools/start.ts",
+        [example, ...endpoints],
+        t.signal,
+      );
       const missing = () => lines.filter((line) => !stdout.all.includes(line));
       while (missing().length > 0) await stdout.next(/./);
       if (example === "eventloop") await stdout.next(/^client.*"n":1,/);
       child.kill("SIGINT");
-      assert.equal(await ended, 130);
+      assert.equal(await status(), 130);
       assert.deepEqual(new Set(stdout.all), new Set(lines));
       assert.deepEqual(stderr.all, []);
       for (const endpoint of endpoints) await assertNobodyIsLeft(t, endpoint);
     });
   }
 
-  test("shows Wayne's World unless told otherwise, and lists the others",
-    async (t) => {
-      const { stdout, stderr, ended } =
-        start("tools/start.ts", ["wayne"], t.signal);
-      assert.equal(await ended, 1);
-      assert.deepEqual(stderr.all, [
-        "No example wayne; there are waynes-world, passing-json, eventloop.",
-      ]);
-      assert.deepEqual(stdout.all, []);
-    });
+  test("shows Wayne's World unless told otherwise, and lists the others", async (t) => {
+    const { stdout, stderr, status } = start(
+      "tools/start.ts",
+      ["wayne"],
+      t.signal,
+    );
+    assert.equal(await status(), 1);
+    assert.deepEqual(stderr.all, [
+      "No example wayne; there are waynes-world, passing-json, eventloop.",
+    ]);
+    assert.deepEqual(stdout.all, []);
+  });
 
   test("ends all when the terminal is closed", async (t) => {
     const endpoint = await tcp();
-    const { child, stdout, ended } =
-      start("tools/start.ts", ["passing-json", endpoint], t.signal);
+    const { child, stdout, status } = start(
+      "tools/start.ts",
+      ["passing-json", endpoint],
+      t.signal,
+    );
     await stdout.next(/client/);
     child.kill("SIGHUP");
-    assert.equal(await ended, 129);
+    assert.equal(await status(), 129);
     await assertNobodyIsLeft(t, endpoint);
   });
 
   test("ends all when nobody reads what it prints", async (t) => {
     const endpoint = await tcp();
-    const { child, stdout, stderr, ended } =
-      start("tools/start.ts", ["passing-json", endpoint], t.signal);
+    const { child, stdout, stderr, status } = start(
+      "tools/start.ts",
+      ["passing-json", endpoint],
+      t.signal,
+    );
     await stdout.next(/client/);
     child.stdout.destroy();
-    assert.equal(await ended, 0);
+    assert.equal(await status(), 0);
     assert.deepEqual(stderr.all, []);
     await assertNobodyIsLeft(t, endpoint);
   });
@@ -94,17 +108,23 @@ describe("npm start", { concurrency: true, skip: noSignals }, () => {
   test("ends all with the status of a script that dies", async (t) => {
     // A server can bind to all interfaces, but no client can connect to them.
     const endpoint = (await tcp()).replace("127.0.0.1", "*");
-    const { stdout, ended } =
-      start("tools/start.ts", ["passing-json", endpoint], t.signal);
+    const { stdout, status } = start(
+      "tools/start.ts",
+      ["passing-json", endpoint],
+      t.signal,
+    );
     await stdout.next(/^client.ts . Cannot connect/);
-    assert.equal(await ended, 1);
+    assert.equal(await status(), 1);
     await assertNobodyIsLeft(t, endpoint.replace("*", "127.0.0.1"));
   });
 
   test("says so when the server cannot start", async (t) => {
-    const { stdout, stderr, ended } =
-      start("tools/start.ts", ["eventloop", "nowhere"], t.signal);
-    assert.equal(await ended, 1);
+    const { stdout, stderr, status } = start(
+      "tools/start.ts",
+      ["eventloop", "nowhere"],
+      t.signal,
+    );
+    assert.equal(await status(), 1);
     assert.match(stdout.all.join("\n"), /^server.ts   Cannot bind nowhere .*$/);
     assert.deepEqual(stderr.all, []);
   });

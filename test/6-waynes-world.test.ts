@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Publisher } from "zeromq";
-import { start } from "../tools/script.ts";
 import { ipc, tcp } from "../tools/endpoints.ts";
+import { start } from "../tools/script.ts";
 
 const MSG1 = "MSG 1:  'Camera 1'";
 const MSG2 = "MSG 2:  'Camera 2'";
@@ -13,9 +13,15 @@ describe("Wayne's World", { concurrency: true }, () => {
     const server = start("waynes-world/server.ts", endpoints, t.signal);
     await server.stdout.next("Camera 1?");
     const camera1 = start(
-      "waynes-world/camera1.ts", endpoints.slice(0, 1), t.signal);
+      "waynes-world/camera1.ts",
+      endpoints.slice(0, 1),
+      t.signal,
+    );
     const camera2 = start(
-      "waynes-world/camera2.ts", endpoints.slice(1), t.signal);
+      "waynes-world/camera2.ts",
+      endpoints.slice(1),
+      t.signal,
+    );
     await camera1.stdout.next(MSG1, 2);
     await camera2.stdout.next(MSG2, 2);
     assert.deepEqual(new Set(camera1.stdout.all), new Set([MSG1]));
@@ -26,9 +32,16 @@ describe("Wayne's World", { concurrency: true }, () => {
   test("the server needs no camera, and takes a second for each", async (t) => {
     const begin = performance.now();
     const server = start(
-      "waynes-world/server.ts", [await tcp(), ipc()], t.signal);
+      "waynes-world/server.ts",
+      [await tcp(), ipc()],
+      t.signal,
+    );
     await server.stdout.next("Camera 1?", 2);
-    assert.deepEqual(server.stdout.all, ["Camera 1?", "Camera 2?", "Camera 1?"]);
+    assert.deepEqual(server.stdout.all, [
+      "Camera 1?",
+      "Camera 2?",
+      "Camera 1?",
+    ]);
     assert.ok(performance.now() - begin >= 1990, "two seconds for two cameras");
     assert.deepEqual(server.stderr.all, []);
   });
@@ -37,7 +50,8 @@ describe("Wayne's World", { concurrency: true }, () => {
     const endpoints = [await tcp(), ipc()];
     start("waynes-world/server.ts", endpoints, t.signal);
     const cameras = [1, 2].map(() =>
-      start("waynes-world/camera1.ts", endpoints.slice(0, 1), t.signal));
+      start("waynes-world/camera1.ts", endpoints.slice(0, 1), t.signal),
+    );
     for (const { stdout } of cameras) await stdout.next(MSG1, 2);
   });
 
@@ -56,26 +70,26 @@ describe("Wayne's World", { concurrency: true }, () => {
       await camera1.stdout.next(MSG1);
       await camera2.stdout.next(MSG2);
       server.child.kill("SIGKILL");
-      await server.ended;
+      await server.status();
     }
     assert.deepEqual(camera1.stderr.all, [noServer1], "said once");
     assert.deepEqual(camera2.stderr.all, [noServer2], "said once");
   });
 
-  test("a camera shows every topic, with control characters escaped",
-    async (t) => {
-      const endpoint = await tcp();
-      const publisher = new Publisher();
-      t.after(() => publisher.close());
-      await publisher.bind(endpoint);
-      const cameras = [1, 2].map((n) =>
-        start(`waynes-world/camera${n}.ts`, [endpoint], t.signal));
+  test("a camera shows every topic, with control characters escaped", async (t) => {
+    const endpoint = await tcp();
+    const publisher = new Publisher();
+    t.after(() => publisher.close());
+    await publisher.bind(endpoint);
+    const cameras = [1, 2].map((n) =>
+      start(`waynes-world/camera${n}.ts`, [endpoint], t.signal),
+    );
 
-      // A subscription arrives some time after connect(): send until it has.
-      const sending = setInterval(() => publisher.send("\x1b[31mred\n"), 50);
-      t.after(() => clearInterval(sending));
-      for (const [index, { stdout }] of cameras.entries()) {
-        await stdout.next(`MSG ${index + 1}:  '\\x1B[31mred\\n'`);
-      }
-    });
+    // A subscription arrives some time after connect(): send until it has.
+    const sending = setInterval(() => publisher.send("\x1b[31mred\n"), 50);
+    t.after(() => clearInterval(sending));
+    for (const [index, { stdout }] of cameras.entries()) {
+      await stdout.next(`MSG ${index + 1}:  '\\x1B[31mred\\n'`);
+    }
+  });
 });

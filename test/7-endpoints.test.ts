@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { scripts, servers, start } from "../tools/script.ts";
 import { ipc, tcp } from "../tools/endpoints.ts";
+import { scripts, servers, start } from "../tools/script.ts";
 
 /** What a script prints of an endpoint that it cannot use. */
 function complaint(script: string, endpoint: string, reason: string) {
   if (script.endsWith("server.ts")) {
-    return `Cannot bind ${endpoint} (${reason}). If in use: another server ` +
-      "may be running. Otherwise try one like tcp://127.0.0.1:6000";
+    return (
+      `Cannot bind ${endpoint} (${reason}). If in use: another server ` +
+      "may be running. Otherwise try one like tcp://127.0.0.1:6000"
+    );
   }
   const [usual] = {
     "waynes-world/camera1.ts": ["tcp://127.0.0.1:5566"],
@@ -32,8 +34,8 @@ describe("A malformed endpoint", { concurrency: true }, () => {
         ["tcp://127.0.0.1:99999", "TypeError: Invalid URL"],
         [`ipc://${nowhere}/x.ipc`, missing],
       ] as const) {
-        const { stdout, stderr, ended } = start(script, [endpoint], t.signal);
-        assert.equal(await ended, 1);
+        const { stdout, stderr, status } = start(script, [endpoint], t.signal);
+        assert.equal(await status(), 1);
         assert.deepEqual(stderr.all, [complaint(script, endpoint, reason)]);
         assert.deepEqual(stdout.all, []);
       }
@@ -43,11 +45,15 @@ describe("A malformed endpoint", { concurrency: true }, () => {
   test("ends waynes-world/server.ts, too, where it is the second", async (t) => {
     const script = "waynes-world/server.ts";
     const bad = "tcp://127.0.0.1:99999";
-    const { stdout, stderr, ended } =
-      start(script, [await tcp(), bad], t.signal);
-    assert.equal(await ended, 1);
-    assert.deepEqual(
-      stderr.all, [complaint(script, bad, "TypeError: Invalid URL")]);
+    const { stdout, stderr, status } = start(
+      script,
+      [await tcp(), bad],
+      t.signal,
+    );
+    assert.equal(await status(), 1);
+    assert.deepEqual(stderr.all, [
+      complaint(script, bad, "TypeError: Invalid URL"),
+    ]);
     assert.deepEqual(stdout.all, []);
   });
 });
@@ -60,23 +66,28 @@ describe("An endpoint that is taken", { concurrency: true }, () => {
       const first = start(script, endpoints, t.signal);
       await first.stdout.next(/./);
       const example = script.split("/")[0];
-      const clients = example === "waynes-world"
-        ? [start("waynes-world/camera1.ts", [endpoint], t.signal),
-          start("waynes-world/camera2.ts", [ipcEndpoint], t.signal)]
-        : [start(`${example}/client.ts`, [endpoint], t.signal)];
+      const clients =
+        example === "waynes-world"
+          ? [
+              start("waynes-world/camera1.ts", [endpoint], t.signal),
+              start("waynes-world/camera2.ts", [ipcEndpoint], t.signal),
+            ]
+          : [start(`${example}/client.ts`, [endpoint], t.signal)];
       for (const { stdout } of clients) await stdout.next(/./);
 
       const second = start(script, endpoints, t.signal);
-      assert.equal(await second.ended, 1);
+      assert.equal(await second.status(), 1);
       const reason = "Error: Address already in use";
-      assert.deepEqual(second.stderr.all, [complaint(script, endpoint, reason)]);
+      assert.deepEqual(second.stderr.all, [
+        complaint(script, endpoint, reason),
+      ]);
       assert.deepEqual(second.stdout.all, []);
 
       const [client] = clients;
       if (example === "eventloop") {
-        assert.equal(await client?.ended, 0);
+        assert.equal(await client?.status(), 0);
         const next = start("eventloop/client.ts", [endpoint], t.signal);
-        assert.equal(await next.ended, 0);
+        assert.equal(await next.status(), 0);
       } else {
         for (const { stdout } of clients) await stdout.next(/./, 2);
       }
@@ -86,4 +97,3 @@ describe("An endpoint that is taken", { concurrency: true }, () => {
     });
   }
 });
-

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Push } from "zeromq";
-import { start } from "../tools/script.ts";
 import { tcp } from "../tools/endpoints.ts";
+import { start } from "../tools/script.ts";
 
 test("A worker reports what is not a job, and takes the next", async (t) => {
   const endpoint = await tcp();
@@ -23,8 +23,10 @@ test("A worker reports what is not a job, and takes the next", async (t) => {
     ['{"code":"200","text":""}', `'{"code":"200","text":""}'`],
     ['{"code":200,"text":5}', `'{"code":200,"text":5}'`],
     ['{"code":200,"text":"cut', `'{"code":200,"text":"cut'`],
-    [Buffer.from('{"code":1,"text":"\xff"}', "latin1"),
-      `'{"code":1,"text":"\ufffd"}'`],
+    [
+      Buffer.from('{"code":1,"text":"\xff"}', "latin1"),
+      `'{"code":1,"text":"\ufffd"}'`,
+    ],
     ["\x1b[2J\n", "'\\x1B[2J\\n'"],
     ["x".repeat(2 ** 20), `'${"x".repeat(60)}'`],
   ] as const) {

@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { Dealer, Pair } from "zeromq";
-import { servers, start } from "../tools/script.ts";
 import { freePort, ipc } from "../tools/endpoints.ts";
+import { servers, start } from "../tools/script.ts";
 
 const PEERS = 100;
 
@@ -47,7 +47,8 @@ describe("Strangers", { concurrency: true }, () => {
       const pair = new Pair({ linger: 0 });
       t.after(() => pair.close());
       const refused = new Promise((resolve) =>
-        pair.events.on("disconnect", resolve));
+        pair.events.on("disconnect", resolve),
+      );
       pair.connect(endpoint);
       await refused;
 

@@ -7,13 +7,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { Dealer, Publisher, Pull, Router } from "zeromq";
-import { root, run, start } from "../tools/script.ts";
 import { freePort, ipc, tcp } from "../tools/endpoints.ts";
+import { root, run, start } from "../tools/script.ts";
 
 /** Runs lines of a user's program, in which `endpoint` is the argument. */
 function program(t: TestContext, endpoint: string, lines: string, cwd = root) {
-  const code = "import { Publisher, Pull, Push, Reply, Request, Subscriber, " +
-    "XPublisher } from 'zeromq'; const endpoint = process.argv[1];\n" + lines;
+  const code =
+    "import { Publisher, Pull, Push, Reply, Request, Subscriber, " +
+    "XPublisher } from 'zeromq'; const endpoint = process.argv[1];\n" +
+    lines;
   const node = ["--input-type=module", "--eval", code, endpoint];
   return run(process.execPath, node, t.signal, cwd);
 }
@@ -25,7 +27,7 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     await client.stderr.next(`No server at ${endpoint} yet: waiting for one.`);
 
     start("eventloop/server.ts", [endpoint], t.signal);
-    assert.equal(await client.ended, 0);
+    assert.equal(await client.status(), 0);
   },
 
   async "`Address already in use`"(t) {
@@ -38,7 +40,7 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     const other = start("eventloop/server.ts", [await tcp()], t.signal);
     await other.stdout.next(/./);
     first.child.kill();
-    await first.ended;
+    await first.status();
     await start("eventloop/server.ts", [endpoint], t.signal).stdout.next(/./);
   },
 
@@ -47,12 +49,17 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     const publisher = new Publisher();
     t.after(() => publisher.close());
     await publisher.bind(endpoint);
-    const subscriber = (subscribe: string) => program(t, endpoint, `
+    const subscriber = (subscribe: string) =>
+      program(
+        t,
+        endpoint,
+        `
       const socket = new Subscriber();
       socket.events.on("handshake", () => console.log("connected"));
       socket.connect(endpoint);
       ${subscribe}
-      for await (const [message] of socket) console.log(String(message));`);
+      for await (const [message] of socket) console.log(String(message));`,
+      );
     const deaf = subscriber("");
     await deaf.stdout.next("connected");
     const other = subscriber("socket.subscribe();");
@@ -70,25 +77,34 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
       const endpoint = await tcp();
       const camera = start("waynes-world/camera1.ts", [endpoint], t.signal);
       await camera.stderr.next(/^No server/);
-      program(t, endpoint, `
+      program(
+        t,
+        endpoint,
+        `
         const socket = new ${socket}();
         await socket.bind(endpoint);
         ${wait}
         await socket.send("first");
-        setInterval(() => socket.send("later"), 50);`);
+        setInterval(() => socket.send("later"), 50);`,
+      );
       assert.equal(await camera.stdout.next(/./), seen);
     }
   },
 
   async "`Socket is busy writing` (EBUSY)"(t) {
-    const pusher = (endpoint: string, wait: string) => program(t, endpoint, `
+    const pusher = (endpoint: string, wait: string) =>
+      program(
+        t,
+        endpoint,
+        `
       const socket = new Push();
       await socket.bind(endpoint);
       ${wait} socket.send("one");
-      ${wait} socket.send("two");`);
+      ${wait} socket.send("two");`,
+      );
     const hasty = pusher(await tcp(), "");
     await hasty.stderr.next(/Socket is busy writing/);
-    assert.equal(await hasty.ended, 1);
+    assert.equal(await hasty.status(), 1);
 
     const endpoint = await tcp();
     const pull = new Pull();
@@ -99,7 +115,9 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     assert.equal(String(await pull.receive()), "two");
   },
 
-  async "a server ends with `Operation was not possible or timed out` (EAGAIN)"(t) {
+  async "a server ends with `Operation was not possible or timed out` (EAGAIN)"(
+    t,
+  ) {
     const disturb = async (endpoint: string) => {
       const dealer = new Dealer({ linger: 0, receiveTimeout: 10_000 });
       t.after(() => dealer.close());
@@ -108,13 +126,17 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
       return dealer;
     };
     const frail = await tcp();
-    const victim = program(t, frail, `
+    const victim = program(
+      t,
+      frail,
+      `
       const socket = new Reply();
       await socket.bind(endpoint);
-      for await (const frames of socket) await socket.send(frames);`);
+      for await (const frames of socket) await socket.send(frames);`,
+    );
     await disturb(frail);
     await victim.stderr.next(/Operation was not possible or timed out/);
-    assert.equal(await victim.ended, 1);
+    assert.equal(await victim.status(), 1);
 
     const robust = await tcp();
     start("eventloop/server.ts", [robust], t.signal);
@@ -127,11 +149,15 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     const endpoint = await tcp();
     const forgetful = new Router({ linger: 0, receiveTimeout: 10_000 });
     await forgetful.bind(endpoint);
-    const naive = program(t, endpoint, `
+    const naive = program(
+      t,
+      endpoint,
+      `
       const socket = new Request();
       socket.connect(endpoint);
       await socket.send("naive");
-      console.log(String(await socket.receive()));`);
+      console.log(String(await socket.receive()));`,
+    );
     await forgetful.receive();
     const client = start("eventloop/client.ts", [endpoint], t.signal);
     await forgetful.receive();
@@ -139,7 +165,7 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     forgetful.close();
 
     start("eventloop/server.ts", [endpoint], t.signal);
-    assert.equal(await client.ended, 0);
+    assert.equal(await client.status(), 0);
     assert.deepEqual(naive.stdout.all, []);
     assert.equal(naive.child.exitCode, null);
   },
@@ -168,12 +194,16 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     });
 
     const client = (options: string) =>
-      program(t, `tcp://127.0.0.1:${cablePort}`, `
+      program(
+        t,
+        `tcp://127.0.0.1:${cablePort}`,
+        `
         const socket = new Subscriber(${options});
         socket.events.on("disconnect", () => console.log("disconnected"));
         socket.connect(endpoint);
         socket.subscribe();
-        for await (const [message] of socket) console.log(String(message));`);
+        for await (const [message] of socket) console.log(String(message));`,
+      );
     const naive = client("");
     const wary = client("{ heartbeatInterval: 1000 }");
     await naive.stdout.next("hello");
@@ -197,8 +227,11 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     const naive = program(t, await tcp(), lines("", ""));
     await naive.stderr.next(/Waiting for queued ZeroMQ messages/);
     const wise = program(
-      t, await tcp(), lines("{ linger: 0 }", "socket.close();"));
-    assert.equal(await wise.ended, 0);
+      t,
+      await tcp(),
+      lines("{ linger: 0 }", "socket.close();"),
+    );
+    assert.equal(await wise.status(), 0);
     assert.equal(naive.child.exitCode, null);
   },
 
@@ -212,7 +245,7 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     const naive = program(t, await tcp(), lines(""));
     await naive.stdout.next("the last line");
     const wise = program(t, await tcp(), lines("socket.close();"));
-    assert.equal(await wise.ended, 0);
+    assert.equal(await wise.status(), 0);
     assert.equal(naive.child.exitCode, null);
   },
 
@@ -222,10 +255,14 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
       await socket.bind(endpoint);
       console.log("bound");
       ${last}`;
-    const waiting = program(t, await tcp(), lines("for await (const _ of socket);"));
+    const waiting = program(
+      t,
+      await tcp(),
+      lines("for await (const _ of socket);"),
+    );
     await waiting.stdout.next("bound");
     const naive = program(t, await tcp(), lines(""));
-    assert.equal(await naive.ended, 0);
+    assert.equal(await naive.status(), 0);
     assert.equal(waiting.child.exitCode, null);
   },
 
@@ -261,8 +298,14 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     if (process.platform === "win32") return; // no TMPDIR there
     const TMPDIR = join(folder(t), "x".repeat(108));
     mkdirSync(TMPDIR);
-    const env = (tmp: string) => ["-S", `TMPDIR=${tmp}`, process.execPath,
-      "--import", "tsx", "waynes-world/camera2.ts"];
+    const env = (tmp: string) => [
+      "-S",
+      `TMPDIR=${tmp}`,
+      process.execPath,
+      "--import",
+      "tsx",
+      "waynes-world/camera2.ts",
+    ];
     await run("env", env(TMPDIR), t.signal).stderr.next(/File name too long/);
     await run("env", env("/tmp"), t.signal).stderr.next(/^No server at/);
   },
@@ -277,13 +320,13 @@ const rows: Record<string, (t: TestContext) => Promise<void>> = {
     const first = await startServer(path);
     await startServer(path);
     const client = start("eventloop/client.ts", [path], t.signal);
-    assert.equal(await client.ended, 0);
+    assert.equal(await client.status(), 0);
     assert.equal(first.stdout.all.length, 1, "served by the second");
 
     const another = ipc();
     const third = await startServer(another);
     const next = start("eventloop/client.ts", [another], t.signal);
-    assert.equal(await next.ended, 0);
+    assert.equal(await next.status(), 0);
     await third.stdout.next(/n":5/);
   },
 
@@ -312,8 +355,8 @@ describe("When your copy misbehaves", { concurrency: 4 }, () => {
 
   test("no row is without a test", () => {
     const readme = readFileSync(join(root, "README.md"), "utf8");
-    const [, , ...table] = /^\| what you see .*?\n\n/ms.exec(readme)?.[0]
-      .trim().split("\n") ?? [];
+    const [, , ...table] =
+      /^\| what you see .*?\n\n/ms.exec(readme)?.[0].trim().split("\n") ?? [];
     const titles = table.map((row) => row.split(" | ")[0]?.slice(2));
     assert.deepEqual(titles, Object.keys(rows));
   });

@@ -44,8 +44,11 @@ for (const name of ["zeromq", "tsx", "typescript"]) {
 // In a process of its own, because a misfit may end it, or print much.
 const { status, stdout, stderr } = spawnSync(
   process.execPath,
-  ["-p", "const { version, capability } = require('zeromq');" +
-    "`libzmq ${version}, ${capability.ipc ? 'with' : 'without'} IPC`"],
+  [
+    "-p",
+    "const { version, capability } = require('zeromq');" +
+      "`libzmq ${version}, ${capability.ipc ? 'with' : 'without'} IPC`",
+  ],
   { cwd: root, encoding: "utf8" },
 );
 const system = `${platform} ${arch}, Node ${versions.node}`;

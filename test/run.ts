@@ -48,7 +48,8 @@ for (const [layer, title] of Object.entries(layers)) {
   if (failed > 0) {
     console.log(`\n${passed} passed, ${failed} failed`);
     console.log(
-      `Your setup does not work: it fails at layer ${layer}, ${title}.`);
+      `Your setup does not work: it fails at layer ${layer}, ${title}.`,
+    );
     process.exit(1);
   }
 }

@@ -7,13 +7,14 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { cpus } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import * as zmq from "zeromq";
 import { freePort, ipc, tcp } from "./endpoints.ts";
-import { end, endTogether, patience, root, run, type Script, start } from "./script.ts";
+import { end, endTogether, patience, root, run, start } from "./script.ts";
+import type { Script } from "./script.ts";
+import { format, print, row } from "./table.ts";
 
-const RUNS = 5;
 const size = Number(process.argv[2] ?? 1);
 if (!(size > 0)) {
   console.error("SIZE must be a number above 0, like 0.1");
@@ -23,84 +24,45 @@ const few = Math.ceil(2_000 * size);
 const many = Math.ceil(50_000 * size);
 endTogether();
 
-const digits = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const format = (value: number, unit: string) => `${digits.format(value)} ${unit}`;
-
-/** @param part 0.5 for the median, 0.99 for p99 */
-function quantile(values: number[], part: number) {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor((values.length - 1) * part)] ?? NaN;
-}
-
-/** Prints a row; its name alone is shown on a terminal until the rest comes. */
-function print(name: string, median = "", spread = "", note = "") {
-  const line =
-    `${name.padEnd(24)}${median.padStart(12)}  ${spread.padEnd(18)} ${note}`;
-  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line.trimEnd()}`);
-  if (median) console.log(process.stdout.isTTY ? "" : line.trimEnd());
-}
-
-/**
- * Measures a row: several times, after a warm-up that does not count.
- * @param measure returns a figure in that unit
- * @param note what to say, given the median
- */
-async function row(
-  name: string,
-  unit: string,
-  measure: () => Promise<number>,
-  note = (_median: number) => "",
-) {
-  print(name);
-  await measure();
-  const figures: number[] = [];
-  while (figures.length < RUNS) figures.push(await measure());
-  const median = quantile(figures, 0.5);
-  const [low, high] = [0, 1].map((part) => digits.format(quantile(figures, part)));
-  print(name, format(median, unit), `${low} to ${high}`, note(median));
-  return median;
+/** @returns how long it takes, in ms */
+async function time(work: () => Promise<unknown>) {
+  const begin = performance.now();
+  await work();
+  return performance.now() - begin;
 }
 
 /** Measures from the start of a script to its first line. */
-function firstLine(
-  name: string, begin: () => Script, note?: (median: number) => string,
-) {
+function firstLine(name: string, begin: () => Script) {
   return row(name, "ms", async () => {
-    const before = performance.now();
-    const script = begin();
-    await script.stdout.next(/./);
-    const after = performance.now();
-    script.child.kill();
-    await script.ended;
-    return after - before;
-  }, note);
+    let script: Script | undefined;
+    const taken = await time(() => (script = begin()).stdout.next(/./));
+    script?.child.kill();
+    await script?.ended;
+    return [taken];
+  });
 }
 
 /** Measures questions that are asked one by one. */
 function oneByOne(name: string, ask: () => Promise<unknown>) {
-  const all: number[] = [];
   return row(name, "µs", async () => {
     const figures: number[] = [];
-    for (let n = 0; n < few; n++) {
-      const before = performance.now();
-      await ask();
-      figures.push((performance.now() - before) * 1000);
-    }
-    all.push(...figures);
-    return quantile(figures, 0.5);
-  }, (median) =>
-    `p99 ${format(quantile(all, 0.99), "µs")}, ${format(1e6 / median, "/s")}`);
+    while (figures.length < few) figures.push((await time(ask)) * 1000);
+    return figures;
+  });
 }
 
 /** @returns a process's resident memory, as text */
 function memory({ child }: Script) {
   const { stdout } = spawnSync("ps", ["-o", "rss=", "-p", `${child.pid}`]);
-  return stdout ? format(Number(stdout) / 1024, "MiB") : "not known";
+  return stdout ? `${format(Number(stdout) / 1024)} MiB` : "not known";
 }
 
-/** Sends to scripts that print a line a message, as fast as they take them. */
+/** Measures scripts that print a line for each message they get. */
 async function flood(
-  script: string, count: number, socket: zmq.Push | zmq.XPublisher, message: string,
+  script: string,
+  count: number,
+  socket: zmq.Push | zmq.XPublisher,
+  message: string,
 ) {
   const endpoint = await tcp();
   await socket.bind(endpoint);
@@ -110,22 +72,29 @@ async function flood(
   const missing = () => taken().reduce((rest, lines) => rest - lines, sent);
   const send = async (messages: number) => {
     const begin = performance.now();
-    for (let n = 0; n < messages; n++) await socket.send(message);
-    sent += messages;
+    for (sent += messages; messages > 0; messages--) await socket.send(message);
     while (missing() > 0) {
-      assert(performance.now() - begin < patience, `${missing()} messages lost`);
+      assert(
+        performance.now() - begin < patience,
+        `${missing()} messages lost`,
+      );
       await setTimeout(1);
     }
-    return (messages / (performance.now() - begin)) * 1000;
   };
   // A publisher hears of a subscriber; a worker is there when it has a job.
   if (socket instanceof zmq.XPublisher) await socket.receive();
   while (taken().includes(0)) await send(1);
 
   const before = takers.map(memory);
-  await row(`${count} × ${basename(script)}`, "/s", () => send(many));
-  const split = taken().map((lines) => digits.format((lines / sent) * 100));
-  print("  of all", format(missing(), "lost"), `split ${split.join(" : ")} %`);
+  await row(`${count} × ${script.split("/")[1]}`, "/s", async () => [
+    (many / (await time(() => send(many)))) * 1000,
+  ]);
+  const split = taken().map((lines) => format((lines / sent) * 100));
+  print(
+    "  of all",
+    `${format(missing())} lost`,
+    `split ${split.join(" : ")} %`,
+  );
   for (const [index, taker] of takers.entries()) {
     print("  memory", memory(taker), `${before[index]} before`);
     taker.child.kill();
@@ -134,27 +103,33 @@ async function flood(
 }
 
 const { version } = JSON.parse(
-  readFileSync(join(root, "node_modules/zeromq/package.json"), "utf8"));
+  readFileSync(join(root, "node_modules/zeromq/package.json"), "utf8"),
+);
 console.log(
-  `Node ${process.versions.node}, zeromq.js ${version}, libzmq ${zmq.version}\n` +
-  `${cpus().length} × ${cpus()[0]?.model.trim()}\n`);
+  `Node ${process.versions.node}, zeromq.js ${version}, libzmq ${zmq.version}`,
+);
+console.log(`${cpus().length} × ${cpus()[0]?.model.trim()}\n`);
 print("", "median", "lowest to highest");
 
 // This server needs no tsx: it has no types, so Node takes it as it is.
 const publisher = "waynes-world/server.ts";
 const source = readFileSync(join(root, publisher), "utf8");
 const endpoints = [await tcp(), ipc()];
-const evaluate = ["--input-type=module", "--eval", source, publisher, ...endpoints];
-const bare = await firstLine("start, bare Node",
-  () => run(process.execPath, evaluate));
-await firstLine("start, ./server.ts", () => start(publisher, endpoints),
-  (median) => `${(median / bare).toFixed(1)} × bare Node`);
+const node = ["--input-type=module", "--eval", source, publisher, ...endpoints];
+const bare = await firstLine("start, bare Node", () =>
+  run(process.execPath, node),
+);
+const first = await firstLine("start, ./server.ts", () =>
+  start(publisher, endpoints),
+);
+print("  against bare Node", `${(first / bare).toFixed(1)} ×`);
 
 const message = '{"n":1,"text":"hello"}';
 const port = await freePort();
-const plain = run(process.execPath, ["--eval", `require("net")
+const listen = `require("net")
   .createServer((socket) => socket.setNoDelay().pipe(socket))
-  .listen(${port}, "127.0.0.1", () => console.log("listening"))`]);
+  .listen(${port}, "127.0.0.1", () => console.log("listening"))`;
+const plain = run(process.execPath, ["--eval", listen]);
 await plain.stdout.next("listening");
 const wire = connect(port, "127.0.0.1").setNoDelay();
 const floor = await oneByOne("plain TCP, one by one", async () => {
@@ -181,16 +156,17 @@ for (const endpoint of endpoints) {
 
   const dealer = new zmq.Dealer({ linger: 0 });
   dealer.connect(endpoint);
-  await row(`echo, ${transport}, 100 in flight`, "/s", async () => {
-    const begin = performance.now();
+  const echo = async () => {
     for (let sent = 0, received = 0; received < many; received++) {
       for (; sent < Math.min(many, received + 100); sent++) {
         await dealer.send(["", message]);
       }
       assert.equal(String(await dealer.receive()), `,${message}`);
     }
-    return (many / (performance.now() - begin)) * 1000;
-  });
+  };
+  await row(`echo, ${transport}, 100 in flight`, "/s", async () => [
+    (many / (await time(echo))) * 1000,
+  ]);
   dealer.close();
   print("  memory", memory(server), `${before} before`);
   server.child.kill();
@@ -198,7 +174,8 @@ for (const endpoint of endpoints) {
 
 const job = '{"code":200,"text":"hello world"}';
 for (const count of [1, 2]) {
-  await flood("passing-json/client.ts", count, new zmq.Push({ linger: 0 }), job);
+  const socket = new zmq.Push({ linger: 0 });
+  await flood("passing-json/client.ts", count, socket, job);
 }
 for (const camera of ["camera1.ts", "camera2.ts"]) {
   const socket = new zmq.XPublisher({ linger: 0, sendHighWaterMark: 0 });

@@ -6,6 +6,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 /** The repository's folder. */
@@ -57,7 +58,9 @@ export class Lines {
         while (this.#next < this.all.length) {
           const line = this.all[this.#next++] ?? "";
           const matches =
-            typeof expected === "string" ? line === expected : expected.test(line);
+            typeof expected === "string"
+              ? line === expected
+              : expected.test(line);
           if (matches && --count === 0) return line;
         }
         await once(this.#reader, "line", { signal: stop.signal });
@@ -94,18 +97,16 @@ export function run(
   const stderr = new Lines(child.stderr);
   child.on("error", (error) => stderr.all.push(String(error)));
 
-  const script = {
-    child,
-    stdout: new Lines(child.stdout, stderr),
-    stderr,
-    /** Resolves with the exit status, or the signal that ended it. */
-    ended: new Promise<number | NodeJS.Signals>((resolve) => {
-      child.on("close", (status, by) => {
-        running.delete(script);
-        resolve(by ?? status ?? -1);
-      });
-    }),
-  };
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.on("close", (status, by) => {
+      running.delete(script);
+      resolve(by ?? status ?? -1);
+    });
+  });
+  const stdout = new Lines(child.stdout, stderr);
+  const tooLate = () => delay(patience, "still running", { ref: false });
+  const status = () => Promise.race([ended, tooLate()]);
+  const script = { child, stdout, stderr, ended, status };
   running.add(script);
   return script;
 }
@@ -115,7 +116,10 @@ export type Script = {
   child: ChildProcess;
   stdout: Lines;
   stderr: Lines;
+  /** Resolves with the exit status, or the signal that ended it. */
   ended: Promise<number | NodeJS.Signals>;
+  /** Resolves like `ended`, or with a string when `patience` is at its end. */
+  status: () => Promise<number | string>;
 };
 
 /** Starts a script, given from the repository's folder, as the README does. */

@@ -5,8 +5,20 @@ import { end, endTogether, examples, type Script, start } from "./script.ts";
 
 /** The clients of each example, and which endpoint each connects to. */
 const clients = new Map<string, [script: string, endpoint: number][]>([
-  ["waynes-world", [["camera1.ts", 0], ["camera2.ts", 1]]],
-  ["passing-json", [["client.ts 1", 0], ["client.ts 2", 0]]],
+  [
+    "waynes-world",
+    [
+      ["camera1.ts", 0],
+      ["camera2.ts", 1],
+    ],
+  ],
+  [
+    "passing-json",
+    [
+      ["client.ts 1", 0],
+      ["client.ts 2", 0],
+    ],
+  ],
   ["eventloop", [["client.ts", 0]]],
 ]);
 
@@ -40,9 +52,12 @@ function play(name: string, args: string[], colour: number): Script {
 const server = play("server.ts", endpoints, 33);
 await server.stdout.next(/./).catch(() => server.ended);
 
-await Promise.all(cast.map(async ([name, endpoint], index) => {
-  for (;;) {
-    await play(name, endpoints.slice(endpoint, endpoint + 1), 34 + index).ended;
-    await setTimeout(1000);
-  }
-}));
+await Promise.all(
+  cast.map(async ([name, endpoint], index) => {
+    for (;;) {
+      await play(name, endpoints.slice(endpoint, endpoint + 1), 34 + index)
+        .ended;
+      await setTimeout(1000);
+    }
+  }),
+);
