@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { ipc, tcp } from "../tools/endpoints.ts";
 import { noSignals, scripts, start } from "../tools/script.ts";
 
-describe("Ctrl-C", { concurrency: true, skip: noSignals }, () => {
+describe("Ctrl-C", { concurrency: 4, skip: noSignals }, () => {
   for (const script of scripts) {
     test(`ends ${script}, which prints nothing more`, async (t) => {
       const { child, stdout, stderr, status } = start(

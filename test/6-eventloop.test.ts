@@ -17,7 +17,7 @@ async function startServer(endpoint: string, signal: AbortSignal) {
 
 const endpoints = [await tcp(), ipc()];
 
-describe("Event loop", { concurrency: true }, () => {
+describe("Event loop", { concurrency: 4 }, () => {
   for (const endpoint of endpoints) {
     const transport = endpoint.split(":")[0];
     test(`five echoes over ${transport}, and a clean end`, async (t) => {

@@ -19,7 +19,7 @@ async function startPool(workers: number, signal: AbortSignal) {
   };
 }
 
-describe("Passing JSON", { concurrency: true }, () => {
+describe("Passing JSON", { concurrency: 4 }, () => {
   test("a worker shows each job, one a second", async (t) => {
     const begin = performance.now();
     const {

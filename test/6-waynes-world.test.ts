@@ -7,7 +7,7 @@ import { start } from "../tools/script.ts";
 const MSG1 = "MSG 1:  'Camera 1'";
 const MSG2 = "MSG 2:  'Camera 2'";
 
-describe("Wayne's World", { concurrency: true }, () => {
+describe("Wayne's World", { concurrency: 4 }, () => {
   test("each camera shows what is sent to it, and only that", async (t) => {
     const endpoints = [await tcp(), ipc()];
     const server = start("waynes-world/server.ts", endpoints, t.signal);

@@ -5,62 +5,24 @@ import { describe, test } from "node:test";
 import { ipc, tcp } from "../tools/endpoints.ts";
 import { scripts, servers, start } from "../tools/script.ts";
 
+const usual: Record<string, string> = {
+  "waynes-world/camera1.ts": "tcp://127.0.0.1:5566",
+  "waynes-world/camera2.ts": `ipc://${tmpdir()}/waynes-world.ipc`,
+  "passing-json/client.ts": "tcp://127.0.0.1:5567",
+  "eventloop/client.ts": "tcp://127.0.0.1:5568",
+};
+
 /** What a script prints of an endpoint that it cannot use. */
 function complaint(script: string, endpoint: string, reason: string) {
-  if (script.endsWith("server.ts")) {
-    return (
-      `Cannot bind ${endpoint} (${reason}). If in use: another server ` +
-      "may be running. Otherwise try one like tcp://127.0.0.1:6000"
-    );
-  }
-  const [usual] = {
-    "waynes-world/camera1.ts": ["tcp://127.0.0.1:5566"],
-    "waynes-world/camera2.ts": [`ipc://${tmpdir()}/waynes-world.ipc`],
-    "passing-json/client.ts": ["tcp://127.0.0.1:5567"],
-  }[script] ?? ["tcp://127.0.0.1:5568"];
-  return `Cannot connect to ${endpoint} (${reason}): try ${usual}`;
+  return script in usual
+    ? `Cannot connect to ${endpoint} (${reason}): try ${usual[script]}`
+    : `Cannot bind ${endpoint} (${reason}). If in use: another server may be ` +
+        "running. Otherwise try one like tcp://127.0.0.1:6000";
 }
 
-describe("A malformed endpoint", { concurrency: true }, () => {
-  const nowhere = join(tmpdir(), "no-such-folder");
-  for (const script of scripts) {
-    const missing = script.endsWith("server.ts")
-      ? "Error: No such endpoint"
-      : `Error: ENOENT: no such file or directory, access '${nowhere}'`;
-    test(`ends ${script} with a line that says so`, async (t) => {
-      for (const [endpoint, reason] of [
-        ["localhost:5566", "Error: Invalid argument"],
-        ["--help", "Error: Invalid argument"],
-        ["tcp://127.0.0.1:99999", "TypeError: Invalid URL"],
-        [`ipc://${nowhere}/x.ipc`, missing],
-      ] as const) {
-        const { stdout, stderr, status } = start(script, [endpoint], t.signal);
-        assert.equal(await status(), 1);
-        assert.deepEqual(stderr.all, [complaint(script, endpoint, reason)]);
-        assert.deepEqual(stdout.all, []);
-      }
-    });
-  }
-
-  test("ends waynes-world/server.ts, too, where it is the second", async (t) => {
-    const script = "waynes-world/server.ts";
-    const bad = "tcp://127.0.0.1:99999";
-    const { stdout, stderr, status } = start(
-      script,
-      [await tcp(), bad],
-      t.signal,
-    );
-    assert.equal(await status(), 1);
-    assert.deepEqual(stderr.all, [
-      complaint(script, bad, "TypeError: Invalid URL"),
-    ]);
-    assert.deepEqual(stdout.all, []);
-  });
-});
-
-describe("An endpoint that is taken", { concurrency: true }, () => {
+describe("An endpoint", { concurrency: 4 }, () => {
   for (const script of servers) {
-    test(`ends a second ${script}, and the first goes on`, async (t) => {
+    test(`that is taken ends a second ${script}, not the first`, async (t) => {
       const endpoints = [await tcp(), ipc()];
       const [endpoint = "", ipcEndpoint = ""] = endpoints;
       const first = start(script, endpoints, t.signal);
@@ -96,4 +58,39 @@ describe("An endpoint that is taken", { concurrency: true }, () => {
       }
     });
   }
+
+  const nowhere = join(tmpdir(), "no-such-folder");
+  for (const script of scripts) {
+    const missing = script.endsWith("server.ts")
+      ? "Error: No such endpoint"
+      : `Error: ENOENT: no such file or directory, access '${nowhere}'`;
+    test(`that is malformed ends ${script}`, async (t) => {
+      for (const [endpoint, reason] of [
+        ["localhost:5566", "Error: Invalid argument"],
+        ["--help", "Error: Invalid argument"],
+        ["tcp://127.0.0.1:99999", "TypeError: Invalid URL"],
+        [`ipc://${nowhere}/x.ipc`, missing],
+      ] as const) {
+        const { stdout, stderr, status } = start(script, [endpoint], t.signal);
+        assert.equal(await status(), 1);
+        assert.deepEqual(stderr.all, [complaint(script, endpoint, reason)]);
+        assert.deepEqual(stdout.all, []);
+      }
+    });
+  }
+
+  test("that is malformed ends waynes-world/server.ts also as the second", async (t) => {
+    const script = "waynes-world/server.ts";
+    const bad = "tcp://127.0.0.1:99999";
+    const { stdout, stderr, status } = start(
+      script,
+      [await tcp(), bad],
+      t.signal,
+    );
+    assert.equal(await status(), 1);
+    assert.deepEqual(stderr.all, [
+      complaint(script, bad, "TypeError: Invalid URL"),
+    ]);
+    assert.deepEqual(stdout.all, []);
+  });
 });

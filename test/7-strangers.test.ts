@@ -27,7 +27,7 @@ async function sendBytes(port: number, bytes: Buffer | string) {
   socket.destroy();
 }
 
-describe("Strangers", { concurrency: true }, () => {
+describe("Strangers", { concurrency: 4 }, () => {
   for (const script of servers) {
     test(`do not end ${script}`, async (t) => {
       const port = await freePort();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   cpSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -12,7 +13,7 @@ import { describe, test } from "node:test";
 import { tcp } from "../tools/endpoints.ts";
 import { examples, root, run, scripts, start } from "../tools/script.ts";
 
-describe("Copy it into your project", { concurrency: true }, () => {
+describe("Copy it into your project", { concurrency: 4 }, () => {
   for (const example of examples) {
     test(`${example} needs nothing outside its folder`, async (t) => {
       const project = mkdtempSync(join(tmpdir(), "zeromq-examples-"));
@@ -21,12 +22,15 @@ describe("Copy it into your project", { concurrency: true }, () => {
       symlinkSync(join(root, "node_modules"), modules, "junction");
       writeFileSync(join(project, "package.json"), '{ "type": "module" }');
       cpSync(join(root, example), join(project, example), { recursive: true });
-      for (const script of scripts) {
-        if (!script.startsWith(example)) continue;
-        const args = ["--import", "tsx", script, "?"];
-        const copy = run(process.execPath, args, t.signal, project);
-        await copy.stderr.next(/^Cannot (bind|connect to) \? /);
+      for (const script of scripts.filter((path) => path.startsWith(example))) {
+        const lines = readFileSync(join(root, script), "utf8");
+        for (const [, from = ""] of lines.matchAll(/^import .* "(.*)";$/gm)) {
+          assert.match(from, /^(node:\w+(\/\w+)*|zeromq)$/);
+        }
       }
+      const args = ["--import", "tsx", `${example}/server.ts`, "?"];
+      const copy = run(process.execPath, args, t.signal, project);
+      await copy.stderr.next(/^Cannot bind \? /);
     });
   }
 

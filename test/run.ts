@@ -23,8 +23,8 @@ for (const [layer, title] of Object.entries(layers)) {
   const ofLayer = files.filter((file) => file.startsWith(layer));
   const events = run({
     files: ofLayer.map((file) => join(folder, file)),
-    concurrency: 8, // they wait more than they compute
-    timeout: 120_000,
+    concurrency: 6,
+    timeout: 180_000,
   });
   const names: string[] = [];
   for await (const { type, data } of events) {

@@ -85,11 +85,14 @@ async function flood(
   if (socket instanceof zmq.XPublisher) await socket.receive();
   while (taken().includes(0)) await send(1);
 
+  const early = taken();
   const before = takers.map(memory);
   await row(`${count} × ${script.split("/")[1]}`, "/s", async () => [
     (many / (await time(() => send(many)))) * 1000,
   ]);
-  const split = taken().map((lines) => format((lines / sent) * 100));
+  const each = taken().map((lines, index) => lines - (early[index] ?? 0));
+  const all = each.reduce((sum, lines) => sum + lines);
+  const split = each.map((lines) => format((lines / all) * 100));
   print(
     "  of all",
     `${format(missing())} lost`,

@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** How long to wait for a line or an end, in ms: enough for a busy machine. */
-export const patience = 15_000;
+export const patience = 40_000;
 
 /** The lines of one output of a process, as they come. */
 export class Lines {
