@@ -34,11 +34,11 @@ describe("npm run bench", { concurrency: 4, skip: noSignals }, () => {
       `plain TCP, one by one +${time} +${p99}`,
       ...echo("TCP"),
       ...echo("IPC"),
-      ...flood("1 × client.ts", "100"),
+      ...flood("jobs, 1 worker", "100"),
       // They take turns while both have room, as they have for so few jobs.
-      ...flood("2 × client.ts", "50 : 50"),
-      ...flood("1 × camera1.ts", "100"),
-      ...flood("1 × camera2.ts", "100"),
+      ...flood("jobs, 2 workers", "50 : 50"),
+      ...flood("messages, camera 1", "100"),
+      ...flood("messages, camera 2", "100"),
     ]) {
       const line = await stdout.next(/./);
       assert.match(line, new RegExp(`^${row}$`));

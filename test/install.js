@@ -19,7 +19,7 @@ function readJson(path) {
  */
 function fail(layer, ...lines) {
   console.log(`  ✖ ${lines.join("\n    ")}`);
-  console.log(`\nYour setup does not work: it fails at layer ${layer}.`);
+  console.log(`\nYour setup does not work: layer ${layer}, is broken.`);
   process.exit(1);
 }
 
@@ -28,7 +28,7 @@ const { engines } = readJson("package.json");
 const oldest = engines.node.replace(">=", "");
 if (versions.node.localeCompare(oldest, undefined, { numeric: true }) < 0) {
   fail(
-    "1, Node",
+    '1, "Node"',
     `Node ${versions.node} is too old: package.json asks for ${engines.node}.`,
     "Install a newer Node, then run npm install again.",
   );
@@ -38,7 +38,7 @@ console.log(`  ✔ Node ${versions.node} is one of ${engines.node}`);
 console.log("Layer 2: packages");
 for (const name of ["zeromq", "tsx", "typescript"]) {
   if (!existsSync(new URL(`node_modules/${name}/package.json`, root))) {
-    fail("2, packages", `${name} is not installed. Run npm install first.`);
+    fail('2, "packages"', `${name} is not installed. Run npm install first.`);
   }
 }
 // In a process of its own, because a misfit may end it, or print much.
@@ -54,7 +54,7 @@ const { status, stdout, stderr } = spawnSync(
 const system = `${platform} ${arch}, Node ${versions.node}`;
 if (status !== 0) {
   fail(
-    "2, packages",
+    '2, "packages"',
     `zeromq has no native addon that fits ${system} (ABI ${versions.modules}).`,
     /Error: .*/.exec(stderr)?.[0] ?? "",
     "First, reinstall it: npm ci",
@@ -68,7 +68,7 @@ try {
   accessSync(tmpdir(), constants.W_OK);
 } catch (error) {
   fail(
-    "3, a script starts",
+    '3, "a script starts"',
     `tsx needs the temporary folder, ${tmpdir()}: ${error}`,
     "Create it, or set TMPDIR to a folder where you may write, like /tmp.",
   );

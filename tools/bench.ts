@@ -59,6 +59,7 @@ function memory({ child }: Script) {
 
 /** Measures scripts that print a line for each message they get. */
 async function flood(
+  name: string,
   script: string,
   count: number,
   socket: zmq.Push | zmq.XPublisher,
@@ -87,7 +88,7 @@ async function flood(
 
   const early = taken();
   const before = takers.map(memory);
-  await row(`${count} × ${script.split("/")[1]}`, "/s", async () => [
+  await row(name, "/s", async () => [
     (many / (await time(() => send(many)))) * 1000,
   ]);
   const each = taken().map((lines, index) => lines - (early[index] ?? 0));
@@ -176,13 +177,22 @@ for (const endpoint of endpoints) {
 }
 
 const job = '{"code":200,"text":"hello world"}';
-for (const count of [1, 2]) {
+for (const [name, count] of [
+  ["jobs, 1 worker", 1],
+  ["jobs, 2 workers", 2],
+] as const) {
   const socket = new zmq.Push({ linger: 0 });
-  await flood("passing-json/client.ts", count, socket, job);
+  await flood(name, "passing-json/client.ts", count, socket, job);
 }
-for (const camera of ["camera1.ts", "camera2.ts"]) {
+for (const n of [1, 2]) {
   const socket = new zmq.XPublisher({ linger: 0, sendHighWaterMark: 0 });
-  await flood(`waynes-world/${camera}`, 1, socket, "Camera 1");
+  await flood(
+    `messages, camera ${n}`,
+    `waynes-world/camera${n}.ts`,
+    1,
+    socket,
+    "x",
+  );
 }
 
 console.log(`

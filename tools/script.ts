@@ -20,10 +20,9 @@ export class Lines {
   /** All lines so far. */
   readonly all: string[] = [];
   readonly #reader;
+  readonly #errors: Lines | undefined;
   #ended = false;
   #next = 0;
-
-  readonly #errors: Lines | undefined;
 
   /**
    * @param output where the lines come from
@@ -95,6 +94,7 @@ export function run(
     signal,
   });
   const stderr = new Lines(child.stderr);
+  // It could not be started, or the signal ended it.
   child.on("error", (error) => stderr.all.push(String(error)));
 
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
