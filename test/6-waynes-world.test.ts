@@ -30,19 +30,20 @@ describe("Wayne's World", { concurrency: 4 }, () => {
   });
 
   test("the server needs no camera, and takes a second for each", async (t) => {
+    const args = [await tcp(), ipc()];
+    const server = start("waynes-world/server.ts", args, t.signal);
+    await server.stdout.next("Camera 1?");
     const begin = performance.now();
-    const server = start(
-      "waynes-world/server.ts",
-      [await tcp(), ipc()],
-      t.signal,
-    );
     await server.stdout.next("Camera 1?", 2);
     assert.deepEqual(server.stdout.all, [
       "Camera 1?",
       "Camera 2?",
       "Camera 1?",
+      "Camera 2?",
+      "Camera 1?",
     ]);
-    assert.ok(performance.now() - begin >= 1990, "two seconds for two cameras");
+    // Four seconds; the first line may have been read late.
+    assert.ok(performance.now() - begin > 3000);
     assert.deepEqual(server.stderr.all, []);
   });
 

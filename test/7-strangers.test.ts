@@ -27,7 +27,7 @@ async function sendBytes(port: number, bytes: Buffer | string) {
   socket.destroy();
 }
 
-describe("Strangers", { concurrency: 4 }, () => {
+describe("Strangers", { concurrency: 4, timeout: 60_000 }, () => {
   for (const script of servers) {
     test(`do not end ${script}`, async (t) => {
       const port = await freePort();

@@ -59,9 +59,9 @@ async function compare({ words, lines }: Command, script: Script) {
   }
 }
 
-// The blocks between two headings, or within <details>, are one session. They
+// The blocks between two headings, or within <details>, are one scene. They
 // use the endpoints that the scripts have by default, so they run in turns.
-const sessions = readme
+const scenes = readme
   .split(/^(?:#+ .*|<\/?details>.*)$/m)
   .map((part) =>
     [...part.matchAll(/^```console\n(.*?)^```$/gms)].map(([, block = ""]) =>
@@ -70,7 +70,7 @@ const sessions = readme
   )
   .filter((blocks) => blocks.length > 0);
 
-for (const blocks of sessions) {
+for (const blocks of scenes) {
   const title = blocks
     .flat()
     .map(({ folder, words }) => [`${folder}$`, ...words].join(" "));
