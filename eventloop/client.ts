@@ -7,8 +7,12 @@ import { Request } from "zeromq";
 
 const usual = "tcp://127.0.0.1:5568";
 const endpoint = process.argv[2] ?? usual;
-const resending = { relaxed: true, correlate: true, immediate: true };
-const socket = new Request({ receiveTimeout: 1000, ...resending });
+const socket = new Request({
+  receiveTimeout: 3000, // in ms; to ask again after it, the socket must
+  relaxed: true, // send although there was no reply,
+  correlate: true, // drop a reply that still comes,
+  immediate: true, // and queue nothing while there is no server
+});
 
 try {
   // libzmq itself would take port 99999 for 34463, and any path at all.

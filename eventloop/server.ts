@@ -35,7 +35,7 @@ async function* messages() {
 
 function echo(frames: Buffer[]) {
   console.log("MSG:  %o", frames.join(" | "));
-  socket.send(frames);
+  socket.send(frames); // no await: a Reply sends at once, or drops
 }
 
 Readable.from(messages()).on("data", echo);

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { Dealer, Pair } from "zeromq";
 import { freePort, ipc } from "../tools/endpoints.ts";
-import { servers, start } from "../tools/script.ts";
+import { patience, servers, start } from "../tools/script.ts";
 
 const PEERS = 100;
 
@@ -65,7 +65,7 @@ describe("Strangers", { concurrency: 4, timeout: 60_000 }, () => {
     const endpoint = `tcp://127.0.0.1:${await freePort()}`;
     const server = start("eventloop/server.ts", [endpoint], t.signal);
     await server.stdout.next(/./);
-    const dealer = new Dealer({ linger: 0, receiveTimeout: 10_000 });
+    const dealer = new Dealer({ linger: 0, receiveTimeout: patience });
     t.after(() => dealer.close());
     dealer.connect(endpoint);
     for (let n = 0; n < PEERS; n++) {
