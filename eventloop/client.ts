@@ -7,12 +7,8 @@ import { Request } from "zeromq";
 
 const usual = "tcp://127.0.0.1:5568";
 const endpoint = process.argv[2] ?? usual;
-const socket = new Request({
-  receiveTimeout: 3000, // in ms; to ask again after it, the socket must
-  relaxed: true, // send although there was no reply,
-  correlate: true, // drop a reply that still comes,
-  immediate: true, // and queue nothing while there is no server
-});
+// Waits 3000 ms for a reply; relaxed, it may send again when there was none.
+const socket = new Request({ receiveTimeout: 3000, relaxed: true, linger: 0 });
 
 try {
   // libzmq itself would take port 99999 for 34463, and any path at all.
@@ -39,6 +35,8 @@ for (let n = 1; n <= 5;) {
     const late =
       error instanceof Error && "code" in error && error.code === "EAGAIN";
     if (!late) throw error;
+    socket.disconnect(endpoint); // from a reply that may still come
+    socket.connect(endpoint);
   }
 }
 socket.close();
