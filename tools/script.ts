@@ -74,6 +74,10 @@ export class Lines {
   }
 }
 
+// node:test sets FORCE_COLOR on a terminal, and users do: what a script prints
+// is to be the same everywhere.
+const { FORCE_COLOR, ...env } = process.env;
+
 const running = new Set<Script>();
 
 /**
@@ -89,6 +93,7 @@ export function run(
 ) {
   const child = spawn(command, args, {
     cwd,
+    env,
     stdio: ["ignore", "pipe", "pipe"],
     // Sends SIGTERM, so that a tool lives to end what it has started.
     signal,
