@@ -1,23 +1,15 @@
 #!/usr/bin/env -S node --import tsx
 // Pushes a JSON job every second, each to the next of the connected workers.
-// While there is no worker, send() waits: no job is dropped for want of one.
+// While there is none, send() waits. What is queued for one is lost with it.
 import { setTimeout } from "node:timers/promises";
 import { Push } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5567";
 const socket = new Push();
-
-try {
-  // libzmq itself would take port 99999 for 34463.
-  if (endpoint.startsWith("tcp:")) new URL(endpoint);
-  await socket.bind(endpoint);
-} catch (error) {
-  console.error(
-    `Cannot bind ${endpoint} (${error}). If in use: another server may be ` +
-      "running. Otherwise try one like tcp://127.0.0.1:6000",
-  );
+await socket.bind(endpoint).catch((error) => {
+  console.error(`Cannot bind ${error.address}: ${error.message}`);
   process.exit(1);
-}
+});
 
 for (;;) {
   console.log("Hello world?");

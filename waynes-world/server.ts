@@ -5,26 +5,20 @@ import { tmpdir } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { Publisher } from "zeromq";
 
-let endpoint = process.argv[2] ?? "tcp://127.0.0.1:5566";
+const endpoint1 = process.argv[2] ?? "tcp://127.0.0.1:5566";
+const endpoint2 = process.argv[3] ?? `ipc://${tmpdir()}/waynes-world.ipc`;
 const camera1 = new Publisher();
 const camera2 = new Publisher();
 
-try {
-  // libzmq itself would take port 99999 for 34463.
-  if (endpoint.startsWith("tcp:")) new URL(endpoint);
-  await camera1.bind(endpoint);
-
-  // Only now: an IPC path would be taken away from a server that runs already.
-  endpoint = process.argv[3] ?? `ipc://${tmpdir()}/waynes-world.ipc`;
-  if (endpoint.startsWith("tcp:")) new URL(endpoint);
-  await camera2.bind(endpoint);
-} catch (error) {
-  console.error(
-    `Cannot bind ${endpoint} (${error}). If in use: another server may be ` +
-      "running. Otherwise try one like tcp://127.0.0.1:6000",
-  );
-  process.exit(1);
-}
+// TCP first: a TCP port that another server has bound is refused, and this one
+// ends. An IPC path would be taken away from that server without an error.
+await camera1
+  .bind(endpoint1)
+  .then(() => camera2.bind(endpoint2))
+  .catch((error) => {
+    console.error(`Cannot bind ${error.address}: ${error.message}`);
+    process.exit(1);
+  });
 
 for (;;) {
   console.log("Camera 1?");
