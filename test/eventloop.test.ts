@@ -1,133 +1,120 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { Reply, Request, Router } from "zeromq";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, test } from "node:test";
+import { Dealer, Request } from "zeromq";
 import { ipc, tcp } from "../tools/endpoints.ts";
-import { patience, start } from "../tools/script.ts";
+import { end, patience, root, serve, start } from "../tools/script.ts";
+import { project } from "../tools/temporary.ts";
 
+const SERVER = "eventloop/server.ts";
+const CLIENT = "eventloop/client.ts";
 const REQUESTS = [1, 2, 3, 4, 5].map((n) => `{"n":${n},"text":"hello"}`);
 const REPLIES = REQUESTS.map((request) => `MSG: ${request}`);
 const RUNNING = "The event loop is running.";
 
-/** Starts the echo server and waits until it serves. */
-async function startServer(endpoint: string, signal: AbortSignal) {
-  const server = start("eventloop/server.ts", [endpoint], signal);
-  await server.stdout.next(RUNNING);
-  return server;
+afterEach(end);
+
+/** A client that is this test, at such an endpoint. */
+function connectRequest(endpoint: string) {
+  const request = new Request({ receiveTimeout: patience });
+  request.connect(endpoint);
+  return request;
 }
 
-const endpoints = [await tcp(), ipc()];
+for (const [transport, endpoint] of [
+  ["TCP", await tcp()],
+  ["IPC", ipc()],
+]) {
+  test(`five echoes over ${transport}, and a clean end`, async () => {
+    const server = await serve(SERVER, endpoint);
+    const client = start(CLIENT, endpoint);
+    assert.equal(await client.status(), 0);
+    assert.deepEqual(client.stdout.all, REPLIES);
+    assert.deepEqual(client.stderr.all, []);
+    const shown = REQUESTS.map((request) => `MSG:  '${request}'`);
+    await server.stdout.next(shown[4]);
+    assert.deepEqual(server.stdout.all, [RUNNING, ...shown]);
+    assert.deepEqual(server.stderr.all, []);
+  });
+}
 
-describe("Event loop", { concurrency: 4 }, () => {
-  for (const endpoint of endpoints) {
-    const transport = endpoint.split(":")[0];
-    test(`five echoes over ${transport}, and a clean end`, async (t) => {
-      const server = await startServer(endpoint, t.signal);
-      const client = start("eventloop/client.ts", [endpoint], t.signal);
-      assert.equal(await client.status(), 0);
-      assert.deepEqual(client.stdout.all, REPLIES);
-      assert.deepEqual(client.stderr.all, []);
-      const shown = REQUESTS.map((request) => `MSG:  '${request}'`);
-      // On a very busy machine, a client may have asked twice.
-      assert.deepEqual([...new Set(server.stdout.all)], [RUNNING, ...shown]);
-      assert.deepEqual(server.stderr.all, []);
-    });
+test("several clients at once are all served", async () => {
+  const endpoint = await tcp();
+  await serve(SERVER, endpoint);
+  const clients = [1, 2, 3].map(() => start(CLIENT, endpoint));
+  for (const { status, stdout } of clients) {
+    assert.equal(await status(), 0);
+    assert.deepEqual(stdout.all, REPLIES);
   }
+});
 
-  test("several clients at once are all served", async (t) => {
-    const endpoint = await tcp();
-    await startServer(endpoint, t.signal);
-    const clients = Array.from({ length: 4 }, () =>
-      start("eventloop/client.ts", [endpoint], t.signal),
-    );
-    for (const { status, stdout } of clients) {
-      assert.equal(await status(), 0);
-      assert.deepEqual(stdout.all, REPLIES);
-    }
-  });
+test("frames come back unchanged, and are shown escaped", async () => {
+  const endpoint = await tcp();
+  const server = await serve(SERVER, endpoint);
+  const request = connectRequest(endpoint);
+  for (const message of [
+    ["text"],
+    [""],
+    ["many", "", "frames"],
+    Array.from({ length: 1000 }, String),
+    [Buffer.from([0xff, 0x00, 0xfe])],
+    [Buffer.alloc(2 ** 20, "a megabyte ")],
+    ["\x1b[2J\r\n"],
+  ]) {
+    await request.send(message);
+    const echo = await request.receive();
+    assert.equal(echo.length, message.length);
+    assert.ok(echo.every((frame, n) => frame.equals(Buffer.from(message[n]))));
+  }
+  await server.stdout.next("MSG:  'text'");
+  await server.stdout.next("MSG:  ''");
+  await server.stdout.next("MSG:  'many |  | frames'");
+  await server.stdout.next("MSG:  '\\x1B[2J\\r\\n'");
+});
 
-  test("frames come back unchanged, and are shown escaped", async (t) => {
-    const endpoint = await tcp();
-    const server = await startServer(endpoint, t.signal);
-    const request = new Request({ linger: 0, receiveTimeout: patience });
-    t.after(() => request.close());
-    request.connect(endpoint);
-    for (const frames of [
-      ["text"],
-      [""],
-      ["many", "", "frames"],
-      Array.from({ length: 1000 }, String),
-      [Buffer.from([0xff, 0x00, 0xfe])],
-      [Buffer.alloc(2 ** 20, "a megabyte ")],
-      ["\x1b[2J\r\n"],
-    ]) {
-      await request.send(frames);
-      assert.deepEqual(
-        await request.receive(),
-        frames.map((f) => Buffer.from(f)),
-      );
-    }
-    await server.stdout.next("MSG:  'text'");
-    await server.stdout.next("MSG:  ''");
-    await server.stdout.next("MSG:  'many |  | frames'");
-    await server.stdout.next("MSG:  '\\x1B[2J\\r\\n'");
-  });
+test("a peer that sends no delimiter frame does not end the echo", async () => {
+  const endpoint = await tcp();
+  const server = await serve(SERVER, endpoint);
+  const dealer = new Dealer({ receiveTimeout: patience });
+  dealer.connect(endpoint);
+  for (let n = 0; n < 100; n++) {
+    await dealer.send("no delimiter");
+    await dealer.send(["nor", "here"]);
+    await dealer.send(["", `echo ${n}`]);
+    assert.equal(String(await dealer.receive()), `,echo ${n}`);
+  }
+  assert.deepEqual(server.stderr.all, []);
+});
 
-  test("a client waits for its server, and asks it once", async (t) => {
-    const endpoint = await tcp();
-    const client = start("eventloop/client.ts", [endpoint], t.signal);
-    await client.stderr.next(`No server at ${endpoint} yet: waiting for one.`);
+/** Starts a copy of the server, in a project of its own, with a change. */
+function startCopy(endpoint: string, from: string, to: string) {
+  const path = join(project(), "server.ts");
+  const code = readFileSync(join(root, SERVER), "utf8");
+  writeFileSync(path, code.replace(from, to));
+  return start(path, endpoint);
+}
 
-    // Another client, that gets no reply, shows that time goes by: enough for
-    // three copies of a request, if they were queued without a server.
-    const silent = new Router({ receiveTimeout: patience });
-    t.after(() => silent.close());
-    const other = await tcp();
-    await silent.bind(other);
-    start("eventloop/client.ts", [other], t.signal);
-    for (let requests = 0; requests < 3; requests++) await silent.receive();
+test("any other error ends the server, and is shown", async () => {
+  const { status, stderr } = startCopy(
+    await tcp(),
+    "socket.receive()",
+    'Promise.reject<Buffer[]>(new Error("broken"))',
+  );
+  await stderr.next(/^Error: broken/);
+  assert.equal(await status(), 1);
+});
 
-    const server = await startServer(endpoint, t.signal);
-    assert.equal(await client.status(), 0);
-    assert.deepEqual(client.stdout.all, REPLIES);
-    assert.equal(client.stderr.all.length, 1, "said once");
-    const copies = server.stdout.all.filter((line) => line.includes('"n":1'));
-    assert.ok(copies.length < 3, `${copies.length} copies`);
-  });
-
-  test("a client asks again when its server lost the request", async (t) => {
-    const endpoint = await tcp();
-    const forgetful = new Reply({ linger: 0, receiveTimeout: patience });
-    await forgetful.bind(endpoint);
-    const client = start("eventloop/client.ts", [endpoint], t.signal);
-    await forgetful.receive();
-    await forgetful.unbind(endpoint);
-    forgetful.close();
-
-    await startServer(endpoint, t.signal);
-    assert.equal(await client.status(), 0);
-    assert.deepEqual(client.stdout.all, REPLIES);
-  });
-
-  test("a reply that comes too late is not taken for another", async (t) => {
-    const endpoint = await tcp();
-    const router = new Router({ linger: 0, receiveTimeout: patience });
-    t.after(() => router.close());
-    await router.bind(endpoint);
-    const client = start("eventloop/client.ts", [endpoint], t.signal);
-    const answer = async () => {
-      const first = await router.receive();
-      let next = await router.receive();
-      await router.send([...first.slice(0, -1), "late"]);
-      for (;;) {
-        await router.send([...next.slice(0, -1), "in time"]);
-        next = await router.receive();
-      }
-    };
-    answer().catch(() => {}); // when the router is closed
-    assert.equal(await client.status(), 0);
-    assert.deepEqual(
-      client.stdout.all,
-      REPLIES.map(() => "MSG: in time"),
-    );
-  });
+test("a copy's callback may await something before it replies", async () => {
+  const endpoint = await tcp();
+  startCopy(
+    endpoint,
+    "  await socket.send(",
+    "  await new Promise((done) => setTimeout(done, 10));\n$&",
+  );
+  const request = connectRequest(endpoint);
+  for (const message of ["one", "two", "three"]) {
+    await request.send(message);
+    assert.equal(String(await request.receive()), message);
+  }
 });

@@ -1,75 +1,123 @@
 // Layers 1 and 2 of `npm test`, and what TypeScript needs to run at all: so
 // this is plain JavaScript.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+} from "node:fs";
+import { devNull, tmpdir } from "node:os";
 
 const root = new URL("../", import.meta.url);
 const { arch, platform, versions } = process;
+const system = `${platform} ${arch}, Node ${versions.node}`;
 
 /** @param {string} path of a JSON file, from the repository's folder */
 function readJson(path) {
   return JSON.parse(readFileSync(new URL(path, root), "utf8"));
 }
 
-/**
- * Ends the run.
- * @param {string} layer the one that is broken
- * @param {string[]} lines what is wrong, and what to do
- */
-function fail(layer, ...lines) {
-  console.log(`  ✖ ${lines.join("\n    ")}`);
-  console.log(`\nYour setup does not work: layer ${layer}, is broken.`);
-  process.exit(1);
+/** @returns {string | undefined} why this Node does not do, and the remedy */
+function checkNode() {
+  const { node } = readJson("package.json").engines;
+  const oldest = node.replace(">=", "");
+  if (versions.node.localeCompare(oldest, undefined, { numeric: true }) < 0) {
+    return (
+      `Node ${versions.node} is too old: package.json asks for ${node}.\n` +
+      "Install a newer Node, then run npm install again."
+    );
+  }
+  console.log(`  ✔ Node ${versions.node} is one of ${node}`);
 }
 
-console.log("Layer 1: Node");
-const { engines } = readJson("package.json");
-const oldest = engines.node.replace(">=", "");
-if (versions.node.localeCompare(oldest, undefined, { numeric: true }) < 0) {
-  fail(
-    '1, "Node"',
-    `Node ${versions.node} is too old: package.json asks for ${engines.node}.`,
-    "Install a newer Node, then run npm install again.",
-  );
-}
-console.log(`  ✔ Node ${versions.node} is one of ${engines.node}`);
+const moreFiles =
+  "More files must be allowed to be open at a time: ulimit -n 1024";
 
-console.log("Layer 2: packages");
-for (const name of ["zeromq", "tsx", "typescript"]) {
-  if (!existsSync(new URL(`node_modules/${name}/package.json`, root))) {
-    fail('2, "packages"', `${name} is not installed. Run npm install first.`);
+/** What to do about a package that does not work, by what it says. */
+const remedies = /** @type {const} */ ([
+  [
+    /another platform|"@esbuild.* could not be found/,
+    "The packages were installed for another system: remove the folder\n" +
+      "node_modules, and run npm ci.",
+  ],
+  [
+    /EACCES|not permitted|failed to map/,
+    "The system lets no program in this folder run, as where a disk is mounted\n" +
+      "noexec: move the repository to another place.",
+  ],
+  [/EMFILE|Too many open files/, moreFiles],
+  [
+    /^/,
+    "Reinstall the packages: remove the folder node_modules, and run npm ci.\n" +
+      "zeromq has addons for Linux (x64, arm64), macOS and Windows. Elsewhere, npm\n" +
+      "builds one, if it finds a C++ compiler, CMake, Ninja and vcpkg.",
+  ],
+]);
+
+/** @returns {string | undefined} which package does not work, and the remedy */
+function checkPackages() {
+  for (const [name, code] of [
+    ["tsx", 'require("esbuild").transformSync("")'],
+    [
+      "zeromq",
+      'const { capability, Pair, version } = require("zeromq"); new Pair().close();' +
+        "console.log(`: libzmq ${version}, IPC: ${capability.ipc}`)",
+    ],
+  ]) {
+    const folder = new URL(`node_modules/${name}/`, root);
+    if (!existsSync(folder)) {
+      return `${name} is not installed. Run npm install first.`;
+    }
+    // In a process of its own, because a misfit may end it, or print much.
+    const options = /** @type {const} */ ({ cwd: folder, encoding: "utf8" });
+    const node = spawnSync(process.execPath, ["-e", code], options);
+    if (node.status !== 0) {
+      const output = `${node.error ?? node.stderr}`;
+      const [, reason = output.split("\n")[0]] = /Error:\s+(.+)/.exec(output) ?? [];
+      const [, remedy] = remedies.find(([says]) => says.test(output)) ?? [];
+      return `${name} does not work on ${system}: ${reason}\n${remedy}`;
+    }
+    const { version } = readJson(`node_modules/${name}/package.json`);
+    console.log(`  ✔ ${name} ${version} works on ${system}${node.stdout.trim()}`);
   }
 }
-// In a process of its own, because a misfit may end it, or print much.
-const { status, stdout, stderr } = spawnSync(
-  process.execPath,
-  [
-    "-p",
-    "const { version, capability } = require('zeromq');" +
-      "`libzmq ${version}, ${capability.ipc ? 'with' : 'without'} IPC`",
-  ],
-  { cwd: root, encoding: "utf8" },
-);
-const system = `${platform} ${arch}, Node ${versions.node}`;
-if (status !== 0) {
-  fail(
-    '2, "packages"',
-    `zeromq has no native addon that fits ${system} (ABI ${versions.modules}).`,
-    /Error: .*/.exec(stderr)?.[0] ?? "",
-    "First, reinstall it: npm ci",
-    "If that does not help, try a newer Node: it has more prebuilt addons.",
-  );
-}
-const { version } = readJson("node_modules/zeromq/package.json");
-console.log(`  ✔ zeromq.js ${version} loads on ${system}: ${stdout.trim()}`);
 
-try {
-  accessSync(tmpdir(), constants.W_OK);
-} catch (error) {
-  fail(
-    '3, "a script starts"',
-    `tsx needs the temporary folder, ${tmpdir()}: ${error}`,
-    "Create it, or set TMPDIR to a folder where you may write, like /tmp.",
+/** @returns {string | undefined} what tsx and the scripts lack, and the remedy */
+function checkSystem() {
+  try {
+    accessSync(tmpdir(), constants.W_OK);
+  } catch (error) {
+    const variable = platform === "win32" ? "TEMP" : "TMPDIR";
+    return (
+      `tsx needs the temporary folder, ${tmpdir()}: ${error}\n` +
+      `Create it, or set ${variable} to a folder where you may write.`
+    );
+  }
+  const open = [];
+  try {
+    while (open.length < 100) open.push(openSync(devNull, "r"));
+  } catch (error) {
+    return `${error}\n${moreFiles}`;
+  } finally {
+    open.forEach(closeSync);
+  }
+}
+
+for (const [layer, title, check] of /** @type {const} */ ([
+  [1, "Node", checkNode],
+  [2, "the packages work", checkPackages],
+  [3, "a script starts", checkSystem],
+])) {
+  if (layer < 3) console.log(`Layer ${layer}: ${title}`);
+  const problem = check();
+  if (!problem) continue;
+  console.log(`  ✖ ${problem.replaceAll("\n", "\n    ")}\n`);
+  console.log(
+    `Your setup does not work: layer ${layer}, "${title}", is broken.`,
   );
+  process.exitCode = 1;
+  break;
 }

@@ -1,102 +1,146 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { tcp } from "../tools/endpoints.ts";
-import { start } from "../tools/script.ts";
+import { afterEach, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { Pull, Push } from "zeromq";
+import { bind, tcp } from "../tools/endpoints.ts";
+import { end, patience, serve, start } from "../tools/script.ts";
 
+const SERVER = "passing-json/server.ts";
+const WORKER = "passing-json/client.ts";
 const ASKED = "Hello world?";
 const DONE = "200 :: hello world";
 
-/** Starts a server, and so many workers, at an endpoint of their own. */
-async function startPool(workers: number, signal: AbortSignal) {
-  const endpoint = await tcp();
-  const server = start("passing-json/server.ts", [endpoint], signal);
-  await server.stdout.next(ASKED);
-  const startWorker = () => start("passing-json/client.ts", [endpoint], signal);
-  return {
-    server,
-    startWorker,
-    pool: Array.from({ length: workers }, startWorker),
-  };
+afterEach(end);
+
+/** A worker that is this test, at such an endpoint. */
+function connectPull(endpoint: string) {
+  const pull = new Pull({ receiveTimeout: patience });
+  pull.connect(endpoint);
+  return pull;
 }
 
-describe("Passing JSON", { concurrency: 4 }, () => {
-  test("a worker shows each job, one a second", async (t) => {
-    const {
-      server,
-      pool: [worker],
-    } = await startPool(1, t.signal);
-    await worker?.stdout.next(DONE);
-    const begin = performance.now();
-    await worker?.stdout.next(DONE, 3);
-    // Three seconds; the first line may have been read late.
-    assert.ok(performance.now() - begin > 2000);
-    assert.deepEqual(new Set(server.stdout.all), new Set([ASKED]));
-    assert.deepEqual(new Set(worker?.stdout.all), new Set([DONE]));
-    assert.deepEqual(server.stderr.all, []);
-    assert.deepEqual(worker?.stderr.all, []);
-  });
+test("the server pushes a job a second, to two workers by turns", async () => {
+  const endpoint = await tcp();
+  const server = await serve(SERVER, endpoint);
+  const pulls = [connectPull(endpoint), connectPull(endpoint)];
+  for (const pull of pulls) await pull.receive(); // both are there
 
-  test("two workers take turns", async (t) => {
-    const { pool } = await startPool(2, t.signal);
-    await Promise.all(pool.map(({ stdout }) => stdout.next(DONE)));
-    const before = pool.map(({ stdout }) => stdout.all.length);
-    await pool[0]?.stdout.next(DONE, 2);
-    const [first = 0, second = 0] = pool.map(
-      ({ stdout }, index) => stdout.all.length - (before[index] ?? 0),
+  const asked = server.stdout.all.length;
+  const begin = performance.now();
+  for (const pull of [...pulls, ...pulls]) {
+    assert.equal(
+      String(await pull.receive()),
+      '{"code":200,"text":"hello world"}',
     );
-    assert.ok(Math.abs(first - second) <= 1, `${first} and ${second} jobs`);
-  });
+  }
+  // Four seconds; the job before may have been read late.
+  assert.ok(performance.now() - begin > 2500);
+  // A line may come after the job that it announces.
+  assert.ok(server.stdout.all.length - asked <= 5);
+  assert.deepEqual(new Set(server.stdout.all), new Set([ASKED]));
+  assert.deepEqual(server.stderr.all, []);
+});
 
-  test("the server waits while there is no worker", async (t) => {
-    // Another server, which has a worker, shows that time goes by.
-    const clock = await startPool(1, t.signal);
-    const { server, startWorker } = await startPool(0, t.signal);
-    await clock.server.stdout.next(ASKED, 3);
-    assert.deepEqual(server.stdout.all, [ASKED], "before the first worker");
+test("two workers take turns: each job is done once", async () => {
+  const push = new Push();
+  const endpoint = await bind(push);
+  const workers = [start(WORKER, endpoint), start(WORKER, endpoint)];
+  // Until both are there, one of them may get all the jobs.
+  while (workers.some(({ stdout }) => stdout.all.length === 0)) {
+    await push.send('{"code":0,"text":"warm-up"}');
+    await setTimeout(10);
+  }
+  for (let code = 1; code <= 10; code++) {
+    await push.send(JSON.stringify({ code, text: "job" }));
+  }
+  for (const { stdout } of workers) await stdout.next(/ :: job/, 5);
+  const done = workers.map(({ stdout }) =>
+    stdout.all.filter((line) => line.endsWith("job")),
+  );
+  const jobs = (from: number) =>
+    [0, 2, 4, 6, 8].map((more) => `${from + more} :: job`);
+  assert.deepEqual(done.sort(), [jobs(1), jobs(2)].sort());
+});
 
-    const worker = startWorker();
-    await worker.stdout.next(DONE);
-    worker.child.kill("SIGKILL");
-    await worker.status();
-    const asked = server.stdout.all.length;
-    await clock.server.stdout.next(ASKED, 5);
-    // Five seconds; it may have been told too late that the worker was gone.
-    assert.ok(server.stdout.all.length <= asked + 3, "after the last worker");
+test("the server waits while there is no worker", async () => {
+  const endpoint = await tcp();
+  const { stdout } = await serve(SERVER, endpoint);
+  await setTimeout(2500);
+  assert.deepEqual(stdout.all, [ASKED], "before the first worker");
 
-    await startWorker().stdout.next(DONE);
-  });
+  const pull = connectPull(endpoint);
+  await pull.receive();
+  pull.close();
+  let asked: number;
+  do {
+    asked = stdout.all.length;
+    await setTimeout(2500);
+  } while (stdout.all.length > asked); // at last, it waits again
 
-  test("when a worker dies, another gets all the jobs", async (t) => {
-    const {
-      server,
-      pool: [mortal, heir],
-    } = await startPool(2, t.signal);
-    await mortal?.stdout.next(DONE);
-    await heir?.stdout.next(DONE);
-    mortal?.child.kill("SIGKILL");
-    await mortal?.status();
-    await server.stdout.next(ASKED);
-    const done = heir?.stdout.all.length ?? 0;
-    const asked = server.stdout.all.length;
-    await heir?.stdout.next(DONE, 4);
-    const missed =
-      server.stdout.all.length -
-      asked -
-      ((heir?.stdout.all.length ?? 0) - done);
-    assert.ok(missed <= 2, `${missed} jobs went to nobody`);
-  });
+  await connectPull(endpoint).receive();
+});
 
-  test("workers wait for their server, and for its next start", async (t) => {
-    const endpoint = await tcp();
-    const worker = start("passing-json/client.ts", [endpoint], t.signal);
-    const noServer = `No server at ${endpoint} yet: waiting for one.`;
-    await worker.stderr.next(noServer);
-    for (let starts = 1; starts <= 2; starts++) {
-      const server = start("passing-json/server.ts", [endpoint], t.signal);
-      await worker.stdout.next(DONE, 2);
-      server.child.kill("SIGKILL");
-      await server.status();
-    }
-    assert.deepEqual(worker.stderr.all, [noServer], "said once");
-  });
+test("when a worker dies, another gets all the jobs", async () => {
+  const endpoint = await tcp();
+  const server = await serve(SERVER, endpoint);
+  const mortal = start(WORKER, endpoint);
+  const heir = start(WORKER, endpoint);
+  await mortal.stdout.next(DONE);
+  await heir.stdout.next(DONE);
+  mortal.child.kill("SIGKILL");
+  await mortal.status();
+  await server.stdout.next(ASKED);
+
+  const asked = server.stdout.all.length;
+  const done = heir.stdout.all.length;
+  await heir.stdout.next(DONE, 4);
+  const missed =
+    server.stdout.all.length - asked - (heir.stdout.all.length - done);
+  assert.ok(missed <= 1, `${missed} jobs went to nobody`);
+});
+
+test("workers wait for their server, and for its next start", async () => {
+  const endpoint = await tcp();
+  const worker = start(WORKER, endpoint);
+  const hint = `No server at ${endpoint}: waiting for one.`;
+  await worker.stderr.next(hint);
+  for (let starts = 1; starts <= 2; starts++) {
+    const server = await serve(SERVER, endpoint);
+    await worker.stdout.next(DONE, 2);
+    server.child.kill("SIGKILL");
+    await server.status();
+  }
+  assert.deepEqual(worker.stderr.all, [hint], "said once");
+});
+
+test("a worker reports what is not a job, and takes the next", async () => {
+  const push = new Push();
+  const worker = start(WORKER, await bind(push));
+  for (const [message, shown] of [
+    ["nonsense", "'nonsense'"],
+    ["", "''"],
+    ["null", "'null'"],
+    ["5", "'5'"],
+    ["[1]", "'[1]'"],
+    ['"text"', `'"text"'`],
+    ['{"code":200}', `'{"code":200}'`],
+    ['{"text":"no code"}', `'{"text":"no code"}'`],
+    ['{"code":"200","text":""}', `'{"code":"200","text":""}'`],
+    ['{"code":200,"text":5}', `'{"code":200,"text":5}'`],
+    ['{"code":200,"text":"cut', `'{"code":200,"text":"cut'`],
+    // Control characters would reach the terminal of who runs the worker.
+    ['{"code":1,"text":"\\u001b[2J"}', `'{"code":1,"text":"\\\\u001b[2J"}'`],
+    [
+      Buffer.from('{"code":1,"text":"\xff"}', "latin1"),
+      `'{"code":1,"text":"\ufffd"}'`,
+    ],
+    ["\x1b[2J\n", "'\\x1B[2J\\n'"],
+    ["x".repeat(2 ** 20), `'${"x".repeat(60)}'`],
+  ] as const) {
+    await push.send(message);
+    await push.send('{"code":1,"text":"next","more":true}');
+    await worker.stdout.next("1 :: next");
+    assert.equal(await worker.stderr.next(/./), `Not a job: ${shown}`);
+  }
+  assert.equal(worker.stdout.all.length, worker.stderr.all.length);
 });

@@ -1,60 +1,116 @@
-// Layers 3 and up of `npm test`: runs the test files layer by layer, and stops
-// at a layer that is broken. A file's name begins with its layer.
+// npm test [-- WORD]: what this machine needs to run the examples, layer by
+// layer up to the first that is broken; then what this repository promises.
+// With a WORD: only the test files whose names contain it.
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { run } from "node:test";
 import { root } from "../tools/script.ts";
 
-const layers = {
-  3: "a script starts",
-  4: "messages pass",
-  5: "the examples' endpoints are free",
-  6: "the examples work",
-  7: "the examples withstand faults",
-  8: "the README is true",
-};
-
+const [word] = process.argv.slice(2);
 const folder = join(root, "test");
-const files = readdirSync(folder).filter((file) => file.endsWith(".test.ts"));
+const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts") && file !== "run.ts")
+  .sort();
+const layers = files.filter((file) => /^setup\W\d-.*\.test\.ts$/.test(file));
+const promises = files.filter((file) => /^[\w-]+\.test\.ts$/.test(file));
+
 let passed = 0;
 let failed = 0;
-for (const [layer, title] of Object.entries(layers)) {
-  console.log(`Layer ${layer}: ${title}`);
-  const ofLayer = files.filter((file) => file.startsWith(layer));
-  const events = run({
-    files: ofLayer.map((file) => join(folder, file)),
-    concurrency: 6,
-    timeout: 180_000,
-  });
-  const names: string[] = [];
-  const name = (nesting: number) => names.slice(0, nesting + 1).join(": ");
-  for await (const { type, data } of events) {
-    if (type === "test:stderr") {
-      process.stderr.write(data.message);
-    } else if (type === "test:start") {
-      names.length = data.nesting;
-      names.push(data.name);
-    } else if (type === "test:pass" && data.skip) {
-      console.log(`  - ${name(data.nesting)} (skipped: ${data.skip})`);
-    } else if (type === "test:pass" && data.details.type !== "suite") {
-      passed++;
-      console.log(`  ✔ ${name(data.nesting)}`);
-    } else if (type === "test:fail") {
-      const { cause, message } = data.details.error;
-      if (/^\d+ subtests? failed$/.test(message)) continue; // they were shown
-      failed++;
-      console.log(`  ✖ ${name(data.nesting)}`);
-      const reason = cause instanceof Error ? cause.message : message;
-      console.log(reason.replaceAll(/^/gm, "    "));
-    }
-  }
-  if (failed > 0) {
-    console.log(`\n${passed} passed, ${failed} failed`);
-    console.log(
-      `Your setup does not work: layer ${layer}, "${title}", is broken.`,
-    );
-    process.exit(1);
+let skipped = 0;
+
+/** Shows what goes on: on a terminal, in a line that the next replaces. */
+function show(line: string) {
+  if (process.stdout.isTTY) {
+    process.stdout.write(`\r\x1b[K${line.slice(0, process.stdout.columns - 1)}`);
+  } else if (line) {
+    console.log(line);
   }
 }
-console.log(`\n${passed} passed, 0 failed`);
-console.log("Your setup works.");
+
+/** Prints lines that stay. */
+function print(lines: string) {
+  if (process.stdout.isTTY) show("");
+  console.log(lines);
+}
+
+/** @returns the beginning of a text that may be a megabyte */
+function shorten(text: string) {
+  const lines = text.trimEnd().split("\n");
+  const cut = lines.map((line) => line.slice(0, 200)).slice(0, 30);
+  return [...cut, ...(lines.length > 30 ? ["…"] : [])].join("\n    ");
+}
+
+const stop = new AbortController();
+process.on("exit", () => stop.abort()); // the test files that still run
+
+/** Runs a test file, and shows and counts its results as they come. */
+async function runFile(file: string, pass: (line: string) => void) {
+  const path = join(folder, file);
+  const events = run({ files: [path], timeout: 180_000, signal: stop.signal });
+  for await (const { type, data } of events) {
+    if (type === "test:stderr") print(shorten(data.message));
+    if (type !== "test:pass" && type !== "test:fail") continue;
+
+    const front = layers.includes(file) ? "" : `${basename(file, ".test.ts")}: `;
+    const title = front + data.name;
+    if (type === "test:fail") {
+      const { cause, failureType, message } = data.details.error;
+      if (failureType === "subtestsFailed") continue; // they were shown
+      failed++;
+      const error = cause instanceof Error ? cause : { message, stack: "" };
+      const [line = file] = /[\w-]+\.test\.ts:\d+/.exec(error.stack ?? "") ?? [];
+      const where = join("test", dirname(file), basename(line));
+      print(`  ✖ ${title}\n    ${where}: ${shorten(error.message)}`);
+    } else if (data.name === path) {
+      failed++;
+      print(`  ✖ test/${file} has no tests`);
+    } else if (data.skip) {
+      skipped++;
+      print(`  - ${title} (skipped: ${data.skip})`);
+    } else if (data.details.type !== "suite") {
+      passed++;
+      pass(`  ✔ ${title}`);
+    }
+  }
+}
+
+/** Runs test files side by side, but not more than the machine bears. */
+async function runAll(files: string[]) {
+  const queue = files.values();
+  const runner = async () => {
+    for (const file of queue) await runFile(file, show);
+  };
+  await Promise.all([runner(), runner(), runner()]);
+}
+
+/** Runs what is asked for, and says in a sentence what came of it. */
+async function judge() {
+  for (const file of files) {
+    if (layers.includes(file) || promises.includes(file)) continue;
+    failed++;
+    return `Nobody runs test/${file}: its name is not one of a test.`;
+  }
+  if (word !== undefined) {
+    const chosen = files.filter((file) => basename(file).includes(word));
+    await runAll(chosen);
+    if (chosen.length === 0) failed++;
+    return `These were the tests of ${chosen.join(", ") || "no file"}.`;
+  }
+  for (const file of layers) {
+    const [layer, ...words] = basename(file, ".test.ts").split("-");
+    const title = words.join(" ");
+    print(`Layer ${layer}: ${title}`);
+    await runFile(file, print);
+    if (failed > 0) {
+      return `Your setup does not work: layer ${layer}, "${title}", is broken.`;
+    }
+  }
+  print("Your setup works.\n\nDo the examples? That takes most of a minute.");
+  await runAll(promises);
+  if (failed === 0) return "Your setup works, and so do the examples.";
+  return "Your setup works, but the examples do not do all that they promise.";
+}
+
+const verdict = await judge();
+if (failed > 0) process.exitCode = 1;
+print(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n${verdict}`);

@@ -1,103 +1,131 @@
+// What all seven scripts have in common.
 import assert from "node:assert/strict";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { afterEach, test } from "node:test";
 import { ipc, tcp } from "../tools/endpoints.ts";
-import { scripts, servers, start } from "../tools/script.ts";
+import {
+  end,
+  examples,
+  root,
+  run,
+  scripts,
+  serve,
+  servers,
+  start,
+} from "../tools/script.ts";
+import { project, temporary } from "../tools/temporary.ts";
 
-const usual: Record<string, string> = {
-  "waynes-world/camera1.ts": "tcp://127.0.0.1:5566",
-  "waynes-world/camera2.ts": `ipc://${tmpdir()}/waynes-world.ipc`,
-  "passing-json/client.ts": "tcp://127.0.0.1:5567",
-  "eventloop/client.ts": "tcp://127.0.0.1:5568",
-};
+const clients = scripts.filter((script) => !servers.includes(script));
+const windows = process.platform === "win32";
 
-// Its wording differs between the versions of Node.
-const invalidUrl = (() => {
-  try {
-    return String(new URL("tcp://127.0.0.1:99999"));
-  } catch (error) {
-    return String(error);
+afterEach(end);
+
+test("the folders hold seven scripts, which begin alike", () => {
+  assert.equal(scripts.length, 7);
+  for (const script of scripts) {
+    const [line] = readFileSync(join(root, script), "utf8").split("\n");
+    assert.equal(line, "#!/usr/bin/env -S node --import tsx", script);
   }
-})();
+});
 
-/** What a script prints of an endpoint that it cannot use. */
-function complaint(script: string, endpoint: string, reason: string) {
-  return script in usual
-    ? `Cannot connect to ${endpoint} (${reason}): try ${usual[script]}`
-    : `Cannot bind ${endpoint} (${reason}). If in use: another server may be ` +
-        "running. Otherwise try one like tcp://127.0.0.1:6000";
+for (const script of servers) {
+  test(`${script} says in a line why it cannot bind`, async () => {
+    for (const [endpoint, reason] of [
+      ["localhost:5566", "Invalid argument"],
+      ["--help", "Invalid argument"],
+      [`ipc://${join(temporary(), "none", "x.ipc")}`, "No such endpoint"],
+    ]) {
+      const { stdout, stderr, status } = start(script, endpoint);
+      assert.equal(await status(), 1);
+      assert.deepEqual(stderr.all, [`Cannot bind ${endpoint}: ${reason}`]);
+      assert.deepEqual(stdout.all, []);
+    }
+  });
+
+  test(`${script} binds to wildcards`, async () => {
+    const everywhere = (await tcp()).replace("127.0.0.1", "*");
+    for (const endpoint of ["tcp://127.0.0.1:*", everywhere]) {
+      const { child, stderr } = await serve(script, endpoint, ipc());
+      child.kill();
+      assert.deepEqual(stderr.all, []);
+    }
+  });
 }
 
-describe("An endpoint", { concurrency: 4 }, () => {
-  for (const script of servers) {
-    test(`that is taken ends a second ${script}, not the first`, async (t) => {
-      const endpoints = [await tcp(), ipc()];
-      const [endpoint = "", ipcEndpoint = ""] = endpoints;
-      const first = start(script, endpoints, t.signal);
-      await first.stdout.next(/./);
-      const example = script.split("/")[0];
-      const clients =
-        example === "waynes-world"
-          ? [
-              start("waynes-world/camera1.ts", [endpoint], t.signal),
-              start("waynes-world/camera2.ts", [ipcEndpoint], t.signal),
-            ]
-          : [start(`${example}/client.ts`, [endpoint], t.signal)];
-      for (const { stdout } of clients) await stdout.next(/./);
-
-      const second = start(script, endpoints, t.signal);
-      assert.equal(await second.status(), 1);
-      const reason = "Error: Address already in use";
-      assert.deepEqual(second.stderr.all, [
-        complaint(script, endpoint, reason),
-      ]);
-      assert.deepEqual(second.stdout.all, []);
-
-      const [client] = clients;
-      if (example === "eventloop") {
-        assert.equal(await client?.status(), 0);
-        const next = start("eventloop/client.ts", [endpoint], t.signal);
-        assert.equal(await next.status(), 0);
-      } else {
-        for (const { stdout } of clients) await stdout.next(/./, 2);
-      }
-      for (const { stderr } of [first, ...clients]) {
-        assert.deepEqual(stderr.all, []);
-      }
-    });
-  }
-
-  const nowhere = join(tmpdir(), "no-such-folder");
-  for (const script of scripts) {
-    const missing = script.endsWith("server.ts")
-      ? "Error: No such endpoint"
-      : `Error: ENOENT: no such file or directory, access '${nowhere}'`;
-    test(`that is malformed ends ${script}`, async (t) => {
-      for (const [endpoint, reason] of [
-        ["localhost:5566", "Error: Invalid argument"],
-        ["--help", "Error: Invalid argument"],
-        ["tcp://127.0.0.1:99999", invalidUrl],
-        [`ipc://${nowhere}/x.ipc`, missing],
-      ] as const) {
-        const { stdout, stderr, status } = start(script, [endpoint], t.signal);
-        assert.equal(await status(), 1);
-        assert.deepEqual(stderr.all, [complaint(script, endpoint, reason)]);
-        assert.deepEqual(stdout.all, []);
-      }
-    });
-  }
-
-  test("that is malformed ends waynes-world/server.ts also as the second", async (t) => {
-    const script = "waynes-world/server.ts";
-    const bad = "tcp://127.0.0.1:99999";
-    const { stdout, stderr, status } = start(
-      script,
-      [await tcp(), bad],
-      t.signal,
-    );
-    assert.equal(await status(), 1);
-    assert.deepEqual(stderr.all, [complaint(script, bad, invalidUrl)]);
-    assert.deepEqual(stdout.all, []);
+for (const script of clients) {
+  test(`${script} ends with Node's report of a malformed endpoint`, async () => {
+    for (const endpoint of ["localhost:5566", "--help"]) {
+      const { stdout, stderr, status } = start(script, endpoint);
+      assert.equal(await status(), 1);
+      const report = stderr.all.join("\n");
+      assert.match(report, /^socket\.connect\(endpoint\);$/m);
+      assert.match(report, /^Error: Invalid argument$/m);
+      assert.match(report, new RegExp(`address: '${endpoint}'`));
+      assert.deepEqual(stdout.all, []);
+    }
   });
+
+  test(`${script} waits for what is not there`, async () => {
+    for (const endpoint of [
+      "tcp://127.0.0.1:99999",
+      `ipc://${join(temporary(), "none", "x.ipc")}`,
+    ]) {
+      const { stderr, runs } = start(script, endpoint);
+      await stderr.next(`No server at ${endpoint}: waiting for one.`);
+      assert.ok(runs());
+    }
+  });
+}
+
+for (const script of scripts) {
+  test(
+    `Ctrl-C ends ${script}, without a word`,
+    { skip: windows && "Windows has no such signals" },
+    async () => {
+      const { child, stdout, stderr, status } = start(
+        script,
+        await tcp(),
+        ipc(),
+      );
+      // A server prints this when it is listening, a client while it waits.
+      await (servers.includes(script) ? stdout : stderr).next(/./);
+      const before = [...stdout.all, ...stderr.all];
+      child.kill("SIGINT");
+      assert.equal(await status(), "SIGINT");
+      assert.deepEqual([...stdout.all, ...stderr.all].slice(0, 1), before);
+    },
+  );
+}
+
+for (const example of examples) {
+  test(`${example} needs nothing outside its folder`, async () => {
+    const path = project();
+    cpSync(join(root, example), path, { recursive: true });
+    const copies = scripts.filter((script) => script.startsWith(example));
+    for (const script of copies) {
+      const copy = join(path, script.slice(example.length));
+      assert.ok(existsSync(copy));
+      const { stderr } = start(copy, "?");
+      await stderr.next(/Invalid argument$/);
+    }
+  });
+}
+
+test("Node 22.18 and later run the scripts without tsx", async () => {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  const strips = major > 22 || (major === 22 && minor >= 18);
+  for (const script of scripts) {
+    const { stderr } = run(process.execPath, [script, "?"]);
+    await stderr.next(
+      strips ? /Invalid argument$/ : /ERR_UNKNOWN_FILE_EXTENSION/,
+    );
+  }
+});
+
+test("a server bound to 0.0.0.0 is reached at an address", async () => {
+  const endpoint = await tcp();
+  const everywhere = endpoint.replace("127.0.0.1", "0.0.0.0");
+  await serve("eventloop/server.ts", everywhere);
+  assert.equal(await start("eventloop/client.ts", endpoint).status(), 0);
 });

@@ -2,18 +2,13 @@
 // npm run bench [-- SIZE]: how fast the examples are on this machine. SIZE, 1
 // by default, makes the loads larger or smaller.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { cpus } from "node:os";
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import * as zmq from "zeromq";
-import { freePort, ipc, tcp } from "./endpoints.ts";
-import { end, endTogether, patience, root, run, start } from "./script.ts";
-import type { Script } from "./script.ts";
-import { format, print, row } from "./table.ts";
+import { bind, freePort, ipc, tcp } from "./endpoints.ts";
+import { patience, run, type Script, serve, start } from "./script.ts";
 
 const size = Number(process.argv[2] ?? 1);
 if (!(size > 0)) {
@@ -22,7 +17,20 @@ if (!(size > 0)) {
 }
 const few = Math.ceil(2_000 * size);
 const many = Math.ceil(50_000 * size);
-endTogether();
+
+const { format } = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const print = (name: string, median: string, unit: string, range: string) =>
+  console.log(`${name.padEnd(27)}${median.padStart(7)} ${unit.padEnd(4)}${range}`);
+
+/** Measures five times, after a warm-up that does not count; prints a row. */
+async function row(name: string, unit: string, measure: () => Promise<number>) {
+  const figures: number[] = [];
+  await measure();
+  while (figures.length < 5) figures.push(await measure());
+  figures.sort((a, b) => a - b);
+  const [low, , median, , high] = figures.map(format);
+  print(name, median, unit, `${low} to ${high}`);
+}
 
 /** @returns how long it takes, in ms */
 async function time(work: () => Promise<unknown>) {
@@ -31,102 +39,75 @@ async function time(work: () => Promise<unknown>) {
   return performance.now() - begin;
 }
 
-/** Measures from the start of a script to its first line. */
+/** Measures from the start of a program to its first line. */
 function firstLine(name: string, begin: () => Script) {
   return row(name, "ms", async () => {
-    let script: Script | undefined;
-    const taken = await time(() => (script = begin()).stdout.next(/./));
-    script?.child.kill();
-    await script?.ended;
-    return [taken];
+    const program = begin();
+    const taken = await time(() => program.stdout.next(/./));
+    program.child.kill();
+    await program.ended;
+    return taken;
   });
 }
 
 /** Measures questions that are asked one by one. */
 function oneByOne(name: string, ask: () => Promise<unknown>) {
-  return row(name, "µs", async () => {
-    const figures: number[] = [];
-    while (figures.length < few) figures.push((await time(ask)) * 1000);
-    return figures;
-  });
+  const askAll = async () => {
+    for (let asked = 0; asked < few; asked++) await ask();
+  };
+  return row(name, "µs", async () => ((await time(askAll)) / few) * 1000);
 }
 
-/** @returns a process's resident memory, as text */
-function memory({ child }: Script) {
-  const { stdout } = spawnSync("ps", ["-o", "rss=", "-p", `${child.pid}`]);
-  return stdout ? `${format(Number(stdout) / 1024)} MiB` : "not known";
+/** Measures a load of `many` messages. */
+function perSecond(name: string, load: () => Promise<unknown>) {
+  return row(name, "/s", async () => (many / (await time(load))) * 1000);
 }
 
 /** Measures scripts that print a line for each message they get. */
 async function flood(
   name: string,
-  script: string,
-  count: number,
   socket: zmq.Push | zmq.XPublisher,
   message: string,
+  ...scripts: string[]
 ) {
-  const endpoint = await tcp();
-  await socket.bind(endpoint);
-  const takers = Array.from({ length: count }, () => start(script, [endpoint]));
+  const endpoint = await bind(socket);
+  const takers = scripts.map((script) => start(script, endpoint));
   const taken = () => takers.map(({ stdout }) => stdout.all.length);
-  let sent = 0;
-  const missing = () => taken().reduce((rest, lines) => rest - lines, sent);
+  const sum = () => taken().reduce((a, b) => a + b);
   const send = async (messages: number) => {
-    const begin = performance.now();
-    for (sent += messages; messages > 0; messages--) await socket.send(message);
-    while (missing() > 0) {
-      assert(
-        performance.now() - begin < patience,
-        `${missing()} messages lost`,
-      );
+    const goal = sum() + messages;
+    const late = performance.now() + patience;
+    while (messages-- > 0) await socket.send(message);
+    while (sum() < goal) {
+      assert(performance.now() < late, `${name}: messages were lost`);
       await setTimeout(1);
     }
   };
   // A publisher hears of a subscriber; a worker is there when it has a job.
   if (socket instanceof zmq.XPublisher) await socket.receive();
   while (taken().includes(0)) await send(1);
-
-  const early = taken();
-  const before = takers.map(memory);
-  await row(name, "/s", async () => [
-    (many / (await time(() => send(many)))) * 1000,
-  ]);
-  const each = taken().map((lines, index) => lines - (early[index] ?? 0));
-  const all = each.reduce((sum, lines) => sum + lines);
-  const split = each.map((lines) => format((lines / all) * 100));
-  print(
-    "  of all",
-    `${format(missing())} lost`,
-    `split ${split.join(" : ")} %`,
-  );
-  for (const [index, taker] of takers.entries()) {
-    print("  memory", memory(taker), `${before[index]} before`);
-    taker.child.kill();
-  }
+  await perSecond(name, () => send(many));
+  for (const { child } of takers) child.kill();
   socket.close();
 }
 
-const { version } = JSON.parse(
-  readFileSync(join(root, "node_modules/zeromq/package.json"), "utf8"),
-);
-console.log(
-  `Node ${process.versions.node}, zeromq.js ${version}, libzmq ${zmq.version}`,
-);
-console.log(`${cpus().length} × ${cpus()[0]?.model.trim()}\n`);
-print("", "median", "lowest to highest");
+console.log(`Node ${process.versions.node}, libzmq ${zmq.version}`);
+console.log(`${cpus().length} × ${cpus()[0].model.trim()}\n`);
+print("", "median", "", "lowest to highest");
 
-// This server needs no tsx: it has no types, so Node takes it as it is.
-const publisher = "waynes-world/server.ts";
-const source = readFileSync(join(root, publisher), "utf8");
+// What waynes-world/server.ts does until its first line, without tsx.
+const bare = `
+  import { Publisher } from "zeromq";
+  for (const endpoint of process.argv.slice(1)) {
+    await new Publisher().bind(endpoint);
+  }
+  console.log("Camera 1?");`;
 const endpoints = [await tcp(), ipc()];
-const node = ["--input-type=module", "--eval", source, publisher, ...endpoints];
-const bare = await firstLine("start, bare Node", () =>
-  run(process.execPath, node),
+const node = ["--input-type=module", "--eval", bare, ...endpoints];
+await firstLine("start, bare Node", () => run(process.execPath, node));
+await firstLine("start, with tsx", () =>
+  start("waynes-world/server.ts", ...endpoints),
 );
-const first = await firstLine("start, ./server.ts", () =>
-  start(publisher, endpoints),
-);
-print("  against bare Node", `${(first / bare).toFixed(1)} ×`);
 
 const message = '{"n":1,"text":"hello"}';
 const port = await freePort();
@@ -136,66 +117,36 @@ const listen = `require("net")
 const plain = run(process.execPath, ["--eval", listen]);
 await plain.stdout.next("listening");
 const wire = connect(port, "127.0.0.1").setNoDelay();
-const floor = await oneByOne("plain TCP, one by one", async () => {
+await oneByOne("plain TCP, one by one", () => {
   wire.write(message);
-  await once(wire, "data");
+  return once(wire, "data");
 });
 wire.destroy();
 plain.child.kill();
 
 for (const endpoint of endpoints) {
-  const transport = endpoint.slice(0, 3).toUpperCase();
-  const server = start("eventloop/server.ts", [endpoint]);
-  await server.stdout.next(/./);
-  const before = memory(server);
-
-  const request = new zmq.Request({ linger: 0 });
-  request.connect(endpoint);
-  const median = await oneByOne(`echo, ${transport}, one by one`, async () => {
-    await request.send(message);
-    assert.equal(String(await request.receive()), message);
-  });
-  print("  against plain TCP", `${(median / floor).toFixed(1)} ×`);
-  request.close();
-
-  const dealer = new zmq.Dealer({ linger: 0 });
+  const name = `echo, ${endpoint.slice(0, 3).toUpperCase()}`;
+  const server = await serve("eventloop/server.ts", endpoint);
+  const dealer = new zmq.Dealer();
   dealer.connect(endpoint);
-  const echo = async () => {
-    for (let sent = 0, received = 0; received < many; received++) {
-      for (; sent < Math.min(many, received + 100); sent++) {
-        await dealer.send(["", message]);
-      }
-      assert.equal(String(await dealer.receive()), `,${message}`);
+  const ask = () => dealer.send(["", message]);
+  const answer = async () =>
+    assert.equal(String(await dealer.receive()), `,${message}`);
+  await oneByOne(`${name}, one by one`, () => ask().then(answer));
+  await perSecond(`${name}, 100 in flight`, async () => {
+    for (let sent = 0; sent < many + 100; sent++) {
+      if (sent < many) await ask();
+      if (sent >= 100) await answer();
     }
-  };
-  await row(`echo, ${transport}, 100 in flight`, "/s", async () => [
-    (many / (await time(echo))) * 1000,
-  ]);
+  });
   dealer.close();
-  print("  memory", memory(server), `${before} before`);
   server.child.kill();
 }
 
-const job = '{"code":200,"text":"hello world"}';
-for (const [name, count] of [
-  ["jobs, 1 worker", 1],
-  ["jobs, 2 workers", 2],
-] as const) {
-  const socket = new zmq.Push({ linger: 0 });
-  await flood(name, "passing-json/client.ts", count, socket, job);
-}
-for (const n of [1, 2]) {
-  const socket = new zmq.XPublisher({ linger: 0, sendHighWaterMark: 0 });
-  await flood(
-    `messages, camera ${n}`,
-    `waynes-world/camera${n}.ts`,
-    1,
-    socket,
-    "x",
-  );
-}
-
-console.log(`
-One by one, it is the wake-ups of threads that take the time; otherwise it is
-the line that is printed for each message, and that this program reads.`);
-await end(0);
+const job = '{"code":200,"text":"hello"}';
+const worker = "passing-json/client.ts";
+await flood("jobs, 1 worker", new zmq.Push(), job, worker);
+await flood("jobs, 2 workers", new zmq.Push(), job, worker, worker);
+// Without a limit, or it would drop what the camera is too slow for.
+const publisher = new zmq.XPublisher({ sendHighWaterMark: 0 });
+await flood("messages, a camera", publisher, "x", "waynes-world/camera1.ts");

@@ -1,12 +1,11 @@
 // Starts a script as a user does, and reads what it prints.
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { constants } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 /** The repository's folder. */
@@ -55,7 +54,7 @@ export class Lines {
     try {
       for (;;) {
         while (this.#next < this.all.length) {
-          const line = this.all[this.#next++] ?? "";
+          const line = this.all[this.#next++];
           const matches =
             typeof expected === "string"
               ? line === expected
@@ -74,102 +73,88 @@ export class Lines {
   }
 }
 
-// node:test sets FORCE_COLOR on a terminal, and users do: what a script prints
-// is to be the same everywhere.
-const { FORCE_COLOR, ...env } = process.env;
+/** A process that was started. */
+export type Script = ReturnType<typeof run>;
 
 const running = new Set<Script>();
 
+// However this process ends, what it has started ends with it.
+process.on("exit", () => {
+  for (const { child } of running) child.kill();
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, exit);
+process.stdout.on("error", () => process.exit()); // whoever read this is gone
+
+/** Ends this process with an exit status, or with that of a signal. */
+export function exit(by: number | NodeJS.Signals) {
+  process.exit(typeof by === "number" ? by : 128 + constants.signals[by]);
+}
+
+// What is started prints what it would print into a pipe of a plain shell:
+// colours that node:test or the user asks for, and options for other programs
+// of Node's, would show in it.
+const { FORCE_COLOR, NODE_OPTIONS, NODE_TEST_CONTEXT, ...plain } = process.env;
+
 /**
  * Starts a command.
- * @param signal ends it when aborted
- * @param cwd the folder to start it in
+ * @param options.cwd the folder to start it in
+ * @param options.env variables on top of those of this process
  */
 export function run(
   command: string,
   args: string[],
-  signal?: AbortSignal,
-  cwd = root,
+  { cwd = root, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
 ) {
   const child = spawn(command, args, {
     cwd,
-    env,
+    env: { ...plain, ...env },
     stdio: ["ignore", "pipe", "pipe"],
-    // Sends SIGTERM, so that a tool lives to end what it has started.
-    signal,
   });
   const stderr = new Lines(child.stderr);
-  // It could not be started, or the signal ended it.
+  const stdout = new Lines(child.stdout, stderr);
   child.on("error", (error) => stderr.all.push(String(error)));
 
-  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
-    child.on("close", (status, by) => {
+  /** Resolves with the exit status, or the signal that ended it. */
+  const ended = new Promise<number | NodeJS.Signals>((done) => {
+    child.on("close", (status, signal) => {
       running.delete(script);
-      resolve(by ?? status ?? -1);
+      done(signal ?? status ?? -1);
     });
   });
-  const stdout = new Lines(child.stdout, stderr);
-  const tooLate = () => delay(patience, "still running", { ref: false });
-  const status = () => Promise.race([ended, tooLate()]);
-  const script = { child, stdout, stderr, ended, status };
+  /** Like `ended`, but rejects when `patience` is at its end. */
+  const status = () =>
+    Promise.race([
+      ended,
+      new Promise<never>((_, reject) => {
+        const late = new Error(`still running: ${command} ${args.join(" ")}`);
+        setTimeout(reject, patience, late).unref();
+      }),
+    ]);
+  /** Whether it has neither ended nor been ended by a signal. */
+  const runs = () => child.exitCode === null && child.signalCode === null;
+  const script = { child, stdout, stderr, ended, status, runs };
   running.add(script);
   return script;
 }
 
-/** A script that was started. */
-export type Script = {
-  child: ChildProcess;
-  stdout: Lines;
-  stderr: Lines;
-  /** Resolves with the exit status, or the signal that ended it. */
-  ended: Promise<number | NodeJS.Signals>;
-  /** Resolves like `ended`, or with a string when `patience` is at its end. */
-  status: () => Promise<number | string>;
-};
-
-/** Starts a script, given from the repository's folder, as the README does. */
-export function start(
-  script: string,
-  args: string[],
-  signal?: AbortSignal,
-  cwd = root,
-) {
-  const path = join(root, script);
-  // Windows knows neither the shebang nor the run bit.
-  return process.platform === "win32"
-    ? run(process.execPath, ["--import", "tsx", path, ...args], signal, cwd)
-    : run(path, args, signal, cwd);
+/** Starts a script, by its path from the repository's folder or a whole one. */
+export function start(script: string, ...args: string[]) {
+  const path = resolve(root, script);
+  return run(process.execPath, ["--import", "tsx", path, ...args]);
 }
 
-/** Why tests that send signals are left out on Windows; false elsewhere. */
-export const noSignals =
-  process.platform === "win32" && "Windows has no such signals";
+/** Starts a server and waits until it is bound: then it prints a line. */
+export async function serve(script: string, ...args: string[]) {
+  const server = start(script, ...args);
+  await server.stdout.next(/./);
+  return server;
+}
 
-let ending = false;
-
-/**
- * Ends all that was started, and then this process.
- * @param by its exit status, or the signal that shells make one of
- */
-export async function end(by: number | NodeJS.Signals) {
-  if (ending) return;
-  ending = true;
+/** Ends all that was started. */
+export async function end() {
   const last = [...running];
   for (const { child } of last) child.kill();
   await Promise.all(last.map(({ ended }) => ended));
-  process.exit(typeof by === "number" ? by : 128 + constants.signals[by]);
-}
-
-/** Lets no end of this process leave behind what it has started. */
-export function endTogether() {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, end);
-  }
-  process.on("uncaughtException", (error) => {
-    console.error(error);
-    end(1);
-  });
-  process.stdout.on("error", () => end(0)); // whoever read this is gone
 }
 
 /** The examples, easiest first: a folder each. */
@@ -177,7 +162,9 @@ export const examples = ["waynes-world", "passing-json", "eventloop"];
 
 /** The paths of all the examples' scripts, from the repository's folder. */
 export const scripts = examples.flatMap((folder) =>
-  readdirSync(join(root, folder)).map((file) => `${folder}/${file}`),
+  readdirSync(join(root, folder))
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => `${folder}/${file}`),
 );
 
 /** Those of them that bind. */

@@ -1,24 +1,12 @@
 #!/usr/bin/env -S node --import tsx
 // npm start [-- EXAMPLE [ENDPOINT …]]: shows an example in one terminal.
 import { setTimeout } from "node:timers/promises";
-import { end, endTogether, examples, type Script, start } from "./script.ts";
+import { examples, exit, start } from "./script.ts";
 
 /** The clients of each example, and which endpoint each connects to. */
-const clients = new Map<string, [script: string, endpoint: number][]>([
-  [
-    "waynes-world",
-    [
-      ["camera1.ts", 0],
-      ["camera2.ts", 1],
-    ],
-  ],
-  [
-    "passing-json",
-    [
-      ["client.ts 1", 0],
-      ["client.ts 2", 0],
-    ],
-  ],
+const clients = new Map<string, [name: string, endpoint: number][]>([
+  ["waynes-world", [["camera1.ts", 0], ["camera2.ts", 1]]],
+  ["passing-json", [["client.ts 1", 0], ["client.ts 2", 0]]],
   ["eventloop", [["client.ts", 0]]],
 ]);
 
@@ -29,12 +17,9 @@ if (!cast) {
   process.exit(1);
 }
 
-endTogether();
-
 /** Starts one of the scripts, whose end is the end of all unless it is 0. */
-function play(name: string, args: string[], colour: number): Script {
-  const [file] = name.split(" ");
-  const script = start(`${example}/${file}`, args);
+function play(name: string, colour: number, ...args: string[]) {
+  const script = start(`${example}/${name.split(" ")[0]}`, ...args);
   const column = name.padEnd(12);
   const front = process.stdout.hasColors?.()
     ? `\x1b[${colour}m${column}\x1b[0m`
@@ -43,21 +28,21 @@ function play(name: string, args: string[], colour: number): Script {
     output.each((line) => console.log(front + line));
   }
   script.ended.then((status) => {
-    if (status !== 0) end(status);
+    if (status !== 0) exit(status);
   });
   return script;
 }
 
 // A server's first line says that it is listening, so no client has to wait.
-const server = play("server.ts", endpoints, 33);
+const server = play("server.ts", 33, ...endpoints);
 await server.stdout.next(/./).catch(() => server.ended);
 
-await Promise.all(
-  cast.map(async ([name, endpoint], index) => {
-    for (;;) {
-      await play(name, endpoints.slice(endpoint, endpoint + 1), 34 + index)
-        .ended;
-      await setTimeout(1000);
-    }
-  }),
-);
+for (const [index, [name, endpoint]] of cast.entries()) {
+  const replay = async () => {
+    const args = endpoints.slice(endpoint, endpoint + 1);
+    await play(name, 34 + index, ...args).ended;
+    await setTimeout(1000);
+    replay();
+  };
+  replay();
+}

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { tmpdir } from "node:os";
 import { test } from "node:test";
-import { capability, Pair } from "zeromq";
-import { ipc, tcp } from "../tools/endpoints.ts";
+import { Pair } from "zeromq";
+import { hasIpc, ipc, otherFolder, tcp } from "../../tools/endpoints.ts";
 
 /**
  * Sends a message from one socket to another.
@@ -10,8 +9,8 @@ import { ipc, tcp } from "../tools/endpoints.ts";
  * @throws names the endpoint and the system's reason
  */
 async function pass(endpoint: string, remedy: string) {
-  const one = new Pair({ receiveTimeout: 5000, linger: 0 });
-  const other = new Pair({ sendTimeout: 5000, linger: 0 });
+  const one = new Pair({ receiveTimeout: 5000 });
+  const other = new Pair({ sendTimeout: 5000 });
   try {
     await one.bind(endpoint);
     other.connect(endpoint);
@@ -26,27 +25,18 @@ async function pass(endpoint: string, remedy: string) {
   }
 }
 
-test("within one process", async () => {
-  await pass("inproc://layer-4", "Reinstall zeromq: npm ci");
-});
+test("within one process", () =>
+  pass("inproc://setup", "Reinstall zeromq: npm ci"));
 
-test("over TCP on 127.0.0.1", async () => {
-  await pass(
-    await tcp(),
-    "Is the loopback interface up, and no firewall on it?",
-  );
-});
+test("over TCP on 127.0.0.1", async () =>
+  pass(await tcp(), "Is the loopback interface up, and no firewall on it?"));
 
 test(
   "over IPC in the temporary folder",
-  {
-    skip: !capability.ipc && "zeromq has no IPC on this system",
-  },
-  async () => {
-    await pass(
+  { skip: !(await hasIpc()) && "this system has no IPC" },
+  () =>
+    pass(
       ipc(),
-      `Does ${tmpdir()} exist, may you write there, and is its path short?\n` +
-        "If not, set TMPDIR to a folder like /tmp.",
-    );
-  },
+      `If the path is too long, or not writable: ${otherFolder}.`,
+    ),
 );

@@ -1,33 +1,58 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { connect } from "node:net";
+import { lstatSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Pair, Subscriber } from "zeromq";
+import { hasIpc, otherFolder } from "../../tools/endpoints.ts";
 
-const remedy =
+const running =
   "An example may still be running in another terminal: " +
   "end it there with Ctrl-C.";
 
-/** @returns whether somebody answers at a port of 127.0.0.1, or at a path */
-async function taken(where: number | string) {
-  const socket =
-    typeof where === "number" ? connect(where, "127.0.0.1") : connect(where);
-  const answered = await once(socket, "connect").then(
-    () => true,
-    () => false,
-  );
-  socket.destroy();
-  return answered;
+/** Binds as the examples do, and returns the system's reason why it cannot. */
+async function bind(endpoint: string) {
+  const pair = new Pair();
+  try {
+    await pair.bind(endpoint);
+    await pair.unbind(endpoint);
+  } catch (error) {
+    return error instanceof Error ? error.message : error;
+  } finally {
+    pair.close();
+  }
 }
 
 for (const port of [5566, 5567, 5568]) {
-  test(`TCP port ${port} is free`, async () => {
-    assert.ok(!(await taken(port)), `Port ${port} is taken. ${remedy}`);
+  test(`TCP port ${port}`, async () => {
+    const reason = await bind(`tcp://127.0.0.1:${port}`);
+    assert.ok(!reason, `TCP port ${port}: ${reason}. ${running}`);
   });
 }
 
-test("the IPC path is free", async () => {
+/** @returns whether somebody answers: a bind would take the path away */
+async function isServed(endpoint: string) {
+  const socket = new Subscriber();
+  const served = new Promise<boolean>((resolve) => {
+    socket.events.on("connect", () => resolve(true));
+    socket.events.on("connect:retry", () => resolve(false));
+  });
+  socket.connect(endpoint);
+  return served.finally(() => socket.close());
+}
+
+test("IPC path waynes-world.ipc", async (t) => {
+  if (!(await hasIpc())) return t.skip("this system has no IPC");
   const path = join(tmpdir(), "waynes-world.ipc");
-  assert.ok(!(await taken(path)), `${path} is taken. ${remedy}`);
+  assert.ok(!(await isServed(`ipc://${path}`)), `${path} is taken. ${running}`);
+  const reason = await bind(`ipc://${path}`);
+  if (!reason) return;
+  const owner = lstatSync(path, { throwIfNoEntry: false })?.uid;
+  const whose = owner === process.getuid?.() ? "yours" : `user ${owner}'s`;
+  assert.fail(
+    owner === undefined
+      ? `${path}: ${reason}. If it is too long: ${otherFolder}.`
+      : `${path} is there already, and is ${whose}: ${reason}.\n` +
+          `Remove it, or ${otherFolder}.`,
+  );
 });

@@ -1,0 +1,266 @@
+// What `npm test` says on machines that are broken in one way or another: in
+// copies of the repository, with one test, and ports of their own.
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { afterEach, test } from "node:test";
+import { Publisher } from "zeromq";
+import { freePort } from "../tools/endpoints.ts";
+import { end, root, run } from "../tools/script.ts";
+import { temporary } from "../tools/temporary.ts";
+
+const windows = process.platform === "win32";
+const PROMISE = "test/promise.test.ts";
+
+afterEach(end);
+
+const served = new Publisher();
+
+/** A good machine: a copy of the repository, and what to break it with. */
+async function machine() {
+  const folder = temporary();
+  const at = (...path: string[]) => join(folder, ...path);
+  const tmp = temporary();
+  const env: NodeJS.ProcessEnv = { TMPDIR: tmp, TEMP: tmp };
+  const port = await freePort();
+  const write = (path: string, text: string) => writeFileSync(at(path), text);
+  const edit = (path: string, from: string | RegExp, to: string) =>
+    write(path, readFileSync(at(path), "utf8").replace(from, to));
+
+  for (const name of readdirSync(root)) {
+    if (name === ".git" || name === "node_modules") continue;
+    cpSync(join(root, name), at(name), {
+      recursive: true,
+      filter: (path) =>
+        dirname(path) !== join(root, "test") || !path.endsWith(".test.ts"),
+    });
+  }
+  write(PROMISE, 'import { test } from "node:test";\ntest("ok", () => {});\n');
+  edit(
+    "test/setup/5-the-endpoints-are-free.test.ts",
+    "[5566, 5567, 5568]",
+    `[${port}]`,
+  );
+  // All packages but TypeScript, which nothing needs to run.
+  mkdirSync(at("node_modules"));
+  const link = (name: string) =>
+    symlinkSync(
+      join(root, "node_modules", name),
+      at("node_modules", name),
+      "junction",
+    );
+  readdirSync(join(root, "node_modules"))
+    .filter((name) => /^\w/.test(name) && name !== "typescript")
+    .forEach(link);
+
+  /** Copies packages, so that they can be broken. */
+  const own = (...names: string[]) => {
+    for (const name of names) {
+      const path = at("node_modules", name);
+      rmSync(path, { recursive: true, force: true });
+      cpSync(join(root, "node_modules", name), path, { recursive: true });
+    }
+  };
+
+  /** Runs `npm test` there, after what a shell does `before`. */
+  const judge = async (before = "", ...args: string[]) => {
+    const { scripts } = JSON.parse(readFileSync(at("package.json"), "utf8"));
+    let output = "";
+    let code: number | NodeJS.Signals = 0;
+    for (const line of scripts.test.split(" && ")) {
+      const node = [process.execPath, ...line.split(" ").slice(1), ...args];
+      const shell = ["sh", "-c", `${before}; exec "$0" "$@"`];
+      const [command, ...words] = before ? [...shell, ...node] : node;
+      const { stdout, stderr, status } = run(command, words, {
+        cwd: folder,
+        env,
+      });
+      code = await status();
+      output += [...stdout.all, ...stderr.all, ""].join("\n");
+      if (code !== 0) break;
+    }
+    return { output, code };
+  };
+  return { at, edit, env, judge, own, port, tmp, write };
+}
+
+type Machine = Awaited<ReturnType<typeof machine>>;
+
+test("on a good machine, the setup works, and so do the examples", async () => {
+  const { output, code } = await (await machine()).judge();
+  assert.match(output, /\nYour setup works\.\n/);
+  assert.match(output, /\nYour setup works, and so do the examples\.\n$/);
+  assert.equal(code, 0);
+});
+
+test("an example that fails is not the setup's fault", async () => {
+  const { judge, write } = await machine();
+  write(
+    PROMISE,
+    `import { test } from "node:test";
+     import assert from "node:assert";
+     test("ok", () => {});
+     test("bad", () => assert.equal("x".repeat(2 ** 20), "y"));`,
+  );
+  const { output, code } = await judge();
+  assert.match(output, /✖ promise: bad\n +test.promise\.test\.ts:4: /);
+  assert.match(output, /\n1[01] passed, 1 failed, \d skipped\nYour setup works, but/);
+  assert.ok(output.length < 10_000);
+  assert.equal(code, 1);
+});
+
+for (const [name, text] of [
+  ["test/no-tests.test.ts", "export {};"],
+  ["test/forgotten.ts", 'import { test } from "node:test"; test("a");'],
+  ["test/setup/forgotten.test.ts", 'import { test } from "node:test"; test("a");'],
+]) {
+  test(`${name}, which tests nothing, is an error`, async () => {
+    const { judge, write } = await machine();
+    write(name, text);
+    const { output, code } = await judge();
+    assert.ok(output.replaceAll("\\", "/").includes(name), output);
+    assert.equal(code, 1);
+  });
+}
+
+test("npm test -- WORD runs the files of that name only", async () => {
+  const { judge } = await machine();
+  const { output, code } = await judge("", "promise");
+  assert.match(output, /✔ promise: ok\n\n1 passed, 0 failed/);
+  assert.doesNotMatch(output, /Layer 3/);
+  assert.equal(code, 0);
+  assert.equal((await judge("", "nothing")).code, 1);
+});
+
+/** Breaks a machine, and expects a verdict in the last line. */
+function broken(
+  what: string,
+  layer: string,
+  says: RegExp,
+  spoil: (machine: Machine) => unknown,
+  before = "",
+) {
+  const skip = before && windows && "Windows has no such thing";
+  test(`broken: ${what}`, { skip }, async () => {
+    const good = await machine();
+    await spoil(good);
+    const { output, code } = await good.judge(before);
+    assert.match(output, says);
+    assert.doesNotMatch(output, /^ +at /m, "a stack trace");
+    const verdict = `Your setup does not work: layer ${layer}, is broken.`;
+    assert.ok(output.includes(verdict), output);
+    assert.equal(code, 1);
+  });
+}
+
+const NODE = '1, "Node"';
+const PACKAGES = '2, "the packages work"';
+const STARTS = '3, "a script starts"';
+const MESSAGES = '4, "messages pass"';
+const FREE = '5, "the endpoints are free"';
+
+broken("Node is too old", NODE, /is too old: package\.json asks/, ({ edit }) =>
+  edit("package.json", />=[\d.]+/, ">=99"),
+);
+
+broken("nothing is installed", PACKAGES, /Run npm install first/, ({ at }) =>
+  rmSync(at("node_modules"), { recursive: true }),
+);
+
+broken(
+  "the packages are those of another system",
+  PACKAGES,
+  /another system: remove the folder\s+node_modules, and run npm ci/,
+  ({ at, own }) => {
+    own("tsx", "esbuild", "@esbuild");
+    const [system] = readdirSync(at("node_modules/@esbuild"));
+    const other = system.includes("darwin") ? "linux-x64" : "darwin-arm64";
+    renameSync(
+      at("node_modules/@esbuild", system),
+      at("node_modules/@esbuild", other),
+    );
+  },
+);
+
+broken(
+  "the native addon is missing",
+  PACKAGES,
+  /Failed to load zeromq\.js addon[^]*npm ci[^]*CMake, Ninja and vcpkg/,
+  ({ at, own }) => {
+    own("zeromq", "cmake-ts");
+    rmSync(at("node_modules/zeromq/build"), { recursive: true });
+  },
+);
+
+broken(
+  "too few files may be open",
+  STARTS,
+  /too many open files[^]*ulimit -n 1024/i,
+  () => {},
+  "ulimit -n 40",
+);
+
+broken("no temporary folder", STARTS, /Create it, or set T/, ({ tmp }) =>
+  rmSync(tmp, { recursive: true }),
+);
+
+broken(
+  "a script without its run bit",
+  STARTS,
+  /chmod \+x eventloop\/client\.ts/,
+  ({ at }) => chmodSync(at("eventloop/client.ts"), 0o644),
+  "true",
+);
+
+broken("a long temporary folder", MESSAGES, /name too long[^]*set T/, (machine) => {
+  const { env, tmp } = machine;
+  env.TMPDIR = env.TEMP = join(tmp, "x".repeat(90));
+  mkdirSync(env.TMPDIR);
+});
+
+broken("a port is taken", FREE, /in use\. An example may still/, ({ port }) =>
+  new Promise<void>((done) => {
+    const server = createServer().unref();
+    server.listen(port, "127.0.0.1", done);
+  }),
+);
+
+broken(
+  "an example serves the IPC path",
+  FREE,
+  /waynes-world\.ipc is taken\. An example may/,
+  ({ tmp }) => served.bind(`ipc://${join(tmp, "waynes-world.ipc")}`),
+);
+
+broken(
+  "something else is at the IPC path",
+  FREE,
+  /waynes-world\.ipc is there already, and is yours[^]*Remove it, or set T/,
+  ({ tmp }) => mkdirSync(join(tmp, "waynes-world.ipc")),
+);
+
+test("an env without -S is no obstacle", {
+  skip: windows && "Windows has no such thing",
+}, async () => {
+  const { at, edit, judge, write } = await machine();
+  // As BusyBox's env does: it knows no -S.
+  write("env", '#!/bin/sh\necho "env: unrecognized option: S" >&2; exit 1\n');
+  chmodSync(at("env"), 0o755);
+  edit("waynes-world/camera1.ts", "/usr/bin/env", at("env"));
+  const { output, code } = await judge();
+  assert.match(output, /skipped: env: unrecognized option: S\. Start the/);
+  assert.match(output, /with node --import tsx server\.ts/);
+  assert.match(output, /\nYour setup works\.\n/);
+  assert.equal(code, 0);
+});
