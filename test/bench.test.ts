@@ -7,8 +7,7 @@ afterEach(end);
 test("npm run bench measures every row", async () => {
   const { stdout, stderr, status } = start("tools/bench.ts", "0.005");
   for (const row of [
-    "Node [\\d.]+, libzmq [\\d.]+",
-    "\\d+ × .*",
+    "Node [\\d.]+, libzmq [\\d.]+, \\d+ × .+",
     " +median +lowest to highest",
     ...[
       "start, bare Node +\\d+ ms",

@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { Reply } from "zeromq";
 import { bind, tcp } from "../tools/endpoints.ts";
 import { end, patience, serve, start } from "../tools/script.ts";
+import { open } from "../tools/sockets.ts";
 
 const CLIENT = "eventloop/client.ts";
 const REQUESTS = [1, 2, 3, 4, 5].map((n) => `{"n":${n},"text":"hello"}`);
@@ -17,7 +18,7 @@ test("a client waits ten seconds for a reply, and for a server as long as it tak
   const hint = `No server at ${endpoint}: waiting for one.`;
   await early.stderr.next(hint);
 
-  const slow = new Reply({ receiveTimeout: patience });
+  const slow = open(new Reply({ receiveTimeout: patience }));
   const client = start(CLIENT, await bind(slow));
   for (const request of REQUESTS.slice(0, 4)) {
     assert.equal(String(await slow.receive()), request);

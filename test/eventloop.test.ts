@@ -5,6 +5,7 @@ import { afterEach, test } from "node:test";
 import { Dealer, Request } from "zeromq";
 import { ipc, tcp } from "../tools/endpoints.ts";
 import { end, patience, root, serve, start } from "../tools/script.ts";
+import { open } from "../tools/sockets.ts";
 import { project } from "../tools/temporary.ts";
 
 const SERVER = "eventloop/server.ts";
@@ -17,7 +18,7 @@ afterEach(end);
 
 /** A client that is this test, at such an endpoint. */
 function connectRequest(endpoint: string) {
-  const request = new Request({ receiveTimeout: patience });
+  const request = open(new Request({ receiveTimeout: patience }));
   request.connect(endpoint);
   return request;
 }
@@ -76,7 +77,7 @@ test("frames come back unchanged, and are shown escaped", async () => {
 test("a peer that sends no delimiter frame does not end the echo", async () => {
   const endpoint = await tcp();
   const server = await serve(SERVER, endpoint);
-  const dealer = new Dealer({ receiveTimeout: patience });
+  const dealer = open(new Dealer({ receiveTimeout: patience }));
   dealer.connect(endpoint);
   for (let n = 0; n < 100; n++) {
     await dealer.send("no delimiter");

@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { Pull, Push } from "zeromq";
 import { bind, tcp } from "../tools/endpoints.ts";
 import { end, patience, serve, start } from "../tools/script.ts";
+import { open } from "../tools/sockets.ts";
 
 const SERVER = "passing-json/server.ts";
 const WORKER = "passing-json/client.ts";
@@ -14,7 +15,7 @@ afterEach(end);
 
 /** A worker that is this test, at such an endpoint. */
 function connectPull(endpoint: string) {
-  const pull = new Pull({ receiveTimeout: patience });
+  const pull = open(new Pull({ receiveTimeout: patience }));
   pull.connect(endpoint);
   return pull;
 }
@@ -42,7 +43,7 @@ test("the server pushes a job a second, to two workers by turns", async () => {
 });
 
 test("two workers take turns: each job is done once", async () => {
-  const push = new Push();
+  const push = open(new Push());
   const endpoint = await bind(push);
   const workers = [start(WORKER, endpoint), start(WORKER, endpoint)];
   // Until both are there, one of them may get all the jobs.
@@ -114,7 +115,7 @@ test("workers wait for their server, and for its next start", async () => {
 });
 
 test("a worker reports what is not a job, and takes the next", async () => {
-  const push = new Push();
+  const push = open(new Push());
   const worker = start(WORKER, await bind(push));
   for (const [message, shown] of [
     ["nonsense", "'nonsense'"],

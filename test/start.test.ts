@@ -3,6 +3,7 @@ import { afterEach, test } from "node:test";
 import { Dealer, Router } from "zeromq";
 import { ipc, tcp } from "../tools/endpoints.ts";
 import { end, patience, start } from "../tools/script.ts";
+import { event, open } from "../tools/sockets.ts";
 
 const START = "tools/start.ts";
 const skip = process.platform === "win32" && "Windows has no such signals";
@@ -13,15 +14,13 @@ afterEach(end);
 async function assertNobodyIsLeft(endpoint: string) {
   // Clients that were left behind try again every 0.1 s or two. So they are
   // connected before this one, which tries, in vain, before there is a server.
-  const dealer = new Dealer({ reconnectInterval: 1000 });
-  const refused = new Promise((resolve) =>
-    dealer.events.on("connect:retry", resolve),
-  );
+  const dealer = open(new Dealer({ reconnectInterval: 1000 }));
+  const refused = event(dealer, "connect:retry");
   dealer.connect(endpoint);
   await refused;
   await dealer.send("hello");
 
-  const router = new Router({ receiveTimeout: patience });
+  const router = open(new Router({ receiveTimeout: patience }));
   let peers = 0;
   router.events.on("accept", () => peers++);
   await router.bind(endpoint);

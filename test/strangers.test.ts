@@ -5,6 +5,7 @@ import { afterEach, test } from "node:test";
 import { Dealer, Pair } from "zeromq";
 import { freePort, ipc } from "../tools/endpoints.ts";
 import { end, patience, serve, servers, start } from "../tools/script.ts";
+import { event, open } from "../tools/sockets.ts";
 
 afterEach(end);
 
@@ -41,10 +42,8 @@ for (const script of servers) {
     }
 
     // No server here has a socket that may talk to a Pair.
-    const pair = new Pair();
-    const refused = new Promise((resolve) =>
-      pair.events.on("disconnect", resolve),
-    );
+    const pair = open(new Pair());
+    const refused = event(pair, "disconnect");
     pair.connect(endpoint);
     await refused;
     pair.close();
@@ -52,7 +51,7 @@ for (const script of servers) {
     if (script.startsWith("eventloop")) {
       // After a message without a delimiter whose sender has gone, libzmq 4.3.5
       // drops the next reply, whoever it is for: hence two requests.
-      const dealer = new Dealer({ receiveTimeout: patience });
+      const dealer = open(new Dealer({ receiveTimeout: patience }));
       dealer.connect(endpoint);
       await dealer.send(["", "first"]);
       await dealer.send(["", "second"]);

@@ -250,7 +250,7 @@ broken(
   ({ tmp }) => mkdirSync(join(tmp, "waynes-world.ipc")),
 );
 
-test("an env without -S is no obstacle", {
+test("`env: unrecognized option: S`", {
   skip: windows && "Windows has no such thing",
 }, async () => {
   const { at, edit, judge, write } = await machine();

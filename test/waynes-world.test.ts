@@ -3,6 +3,7 @@ import { afterEach, test } from "node:test";
 import { Subscriber, XPublisher } from "zeromq";
 import { bind, ipc, tcp } from "../tools/endpoints.ts";
 import { end, patience, serve, start } from "../tools/script.ts";
+import { open } from "../tools/sockets.ts";
 
 const SERVER = "waynes-world/server.ts";
 const MSG1 = "MSG 1:  'Camera 1'";
@@ -15,7 +16,7 @@ test("the server publishes to all, by turns, a second apart", async () => {
   const server = await serve(SERVER, ...endpoints);
   const begin = performance.now();
   const subscribers = [0, 0, 1, 1].map((n) => {
-    const socket = new Subscriber({ receiveTimeout: patience });
+    const socket = open(new Subscriber({ receiveTimeout: patience }));
     socket.connect(endpoints[n]);
     socket.subscribe();
     return socket;
@@ -36,10 +37,10 @@ test("the server publishes to all, by turns, a second apart", async () => {
 
 for (const n of [1, 2]) {
   test(`two camera${n} show every message each, and nothing else`, async () => {
-    const publisher = new XPublisher({
+    const publisher = open(new XPublisher({
       receiveTimeout: patience,
       verbosity: "allSubs",
-    });
+    }));
     const endpoint = await bind(publisher);
     const script = `waynes-world/camera${n}.ts`;
     const cameras = [start(script, endpoint), start(script, endpoint)];

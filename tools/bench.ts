@@ -91,8 +91,8 @@ async function flood(
   socket.close();
 }
 
-console.log(`Node ${process.versions.node}, libzmq ${zmq.version}`);
-console.log(`${cpus().length} × ${cpus()[0].model.trim()}\n`);
+const { length, 0: cpu } = cpus();
+console.log(`Node ${process.versions.node}, libzmq ${zmq.version}, ${length} × ${cpu.model}`);
 print("", "median", "", "lowest to highest");
 
 // What waynes-world/server.ts does until its first line, without tsx.

@@ -1,0 +1,162 @@
+// The README's troubles with connecting.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, test } from "node:test";
+import { Pull, Push, Subscriber } from "zeromq";
+import { freePort, ipc, tcp } from "../tools/endpoints.ts";
+import { program } from "../tools/program.ts";
+import { end, patience, run, serve, start } from "../tools/script.ts";
+import { event, open } from "../tools/sockets.ts";
+import { temporary } from "../tools/temporary.ts";
+
+const ECHO = "eventloop/server.ts";
+const CLIENT = "eventloop/client.ts";
+
+afterEach(end);
+
+test("`No server at …`", async () => {
+  const endpoint = await tcp();
+  const client = start(CLIENT, endpoint);
+  await client.stderr.next(`No server at ${endpoint}: waiting for one.`);
+  await serve(ECHO, endpoint);
+  assert.equal(await client.status(), 0);
+});
+
+test("`Address already in use`", async () => {
+  const endpoint = await tcp();
+  const first = await serve(ECHO, endpoint);
+  const second = start(ECHO, endpoint);
+  await second.stderr.next(`Cannot bind ${endpoint}: Address already in use`);
+
+  await serve(ECHO, await tcp());
+  first.child.kill();
+  await first.status();
+  await serve(ECHO, endpoint);
+});
+
+test("`Address already in use`, right after one's own `close()`", async () => {
+  const megabyte = Buffer.alloc(1_000_000);
+  /** Binds a socket, and closes it, so many times. */
+  const repeat = async (times: number, close: (socket: Push) => unknown) => {
+    const endpoint = await tcp();
+    for (let time = 0; time < times; time++) {
+      const push = open(new Push());
+      const pull = open(new Pull());
+      await push.bind(endpoint);
+      pull.connect(endpoint);
+      // Work for ZeroMQ's thread, which frees the port when it gets to that.
+      for (let n = 0; n < 20; n++) await push.send(megabyte);
+      await close(push);
+      pull.close();
+    }
+  };
+  const error = { code: "EADDRINUSE", message: "Address already in use" };
+  await assert.rejects(repeat(1000, (socket) => socket.close()), error);
+
+  await repeat(50, (socket) => {
+    const freed = event(socket, "close");
+    socket.close();
+    return freed;
+  });
+});
+
+test("`File name too long`", async () => {
+  const long = `ipc://${join(tmpdir(), "x".repeat(108))}`;
+  await start(ECHO, long).stderr.next(/[Ff]ile ?name too long$/);
+  await serve(ECHO, ipc());
+
+  const TMPDIR = join(temporary(), "x".repeat(108));
+  mkdirSync(TMPDIR);
+  const camera = (folder: string) =>
+    run(process.execPath, ["--import", "tsx", "waynes-world/camera2.ts"], {
+      env: { TMPDIR: folder, TEMP: folder },
+    });
+  await camera(TMPDIR).stderr.next(/[Ff]ile ?name too long$/);
+  await camera(temporary()).stderr.next(/^No server at/);
+});
+
+test("new clients of an IPC server get no answer from it", async () => {
+  const path = ipc();
+  const first = await serve(ECHO, path);
+  await serve(ECHO, path);
+  assert.equal(await start(CLIENT, path).status(), 0);
+  assert.equal(first.stdout.all.length, 1, "served by the second");
+
+  const another = ipc();
+  const third = await serve(ECHO, another);
+  assert.equal(await start(CLIENT, another).status(), 0);
+  await third.stdout.next(/"n":5/);
+});
+
+test("both ends run, and nothing arrives", async () => {
+  const endpoint = await tcp();
+  const push = await serve("passing-json/server.ts", endpoint);
+  const subscriber = start("waynes-world/camera1.ts", endpoint);
+  const pull = start("passing-json/client.ts", endpoint);
+  await pull.stdout.next(/./, 2);
+  assert.deepEqual(push.stderr.all, []);
+  assert.ok(push.runs() && subscriber.runs());
+  assert.deepEqual(subscriber.stdout.all, []);
+});
+
+/** Whether a port takes a connection. */
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(port, "127.0.0.1", () => resolve(true));
+    connection.on("error", () => resolve(false));
+    connection.unref();
+  });
+}
+
+test("nothing prints, not even `No server`", { timeout: patience }, async () => {
+  const silent = await freePort();
+  const server = createServer((connection) => connection.unref()).unref();
+  await once(server.listen(silent, "127.0.0.1"), "listening");
+  const ports = [silent];
+  if (process.platform === "linux") {
+    // Two connections fill its backlog: then packets are dropped, as by a
+    // firewall.
+    const full = await freePort();
+    const stuck = program(`${full}`, `
+      createServer().listen(endpoint, "127.0.0.1", 1, () => {
+        console.log("listening");
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      });`);
+    await stuck.stdout.next("listening");
+    assert.ok((await listens(full)) && (await listens(full)));
+    ports.push(full);
+  }
+  for (const port of ports) {
+    const firstRetry = (options: object) => {
+      const socket = open(new Subscriber(options));
+      socket.connect(`tcp://127.0.0.1:${port}`);
+      return event(socket, "connect:retry").then(() => options);
+    };
+    const wary = { connectTimeout: 1000, handshakeInterval: 1000 };
+    const first = await Promise.race([firstRetry({}), firstRetry(wary)]);
+    assert.equal(first, wary);
+  }
+});
+
+test("a server stops listening after a while", async () => {
+  const serve = async (later: string) => {
+    const port = await freePort();
+    const server = program(`${port}`, `
+      const socket = new Publisher();
+      await socket.bind('tcp://127.0.0.1:' + endpoint);
+      setInterval(() => { gc(); console.log("collected"); ${later} }, 20);`);
+    await server.stdout.next("collected");
+    return { port, server };
+  };
+  const idle = await serve("");
+  const deadline = Date.now() + patience;
+  while (await listens(idle.port)) assert.ok(Date.now() < deadline);
+
+  const used = await serve("socket.send('news');");
+  await used.server.stdout.next("collected", 50);
+  assert.ok(await listens(used.port));
+});

@@ -1,0 +1,72 @@
+// The README's troubles with installing and starting.
+import assert from "node:assert/strict";
+import { cpSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, test } from "node:test";
+import { build } from "esbuild";
+import { program } from "../tools/program.ts";
+import { end, root, run, start } from "../tools/script.ts";
+import { project, temporary } from "../tools/temporary.ts";
+
+afterEach(end);
+
+test("`Cannot find package 'tsx'`", async () => {
+  const node = ["--import", "tsx", join(root, "eventloop/client.ts"), "?"];
+  const outside = run(process.execPath, node, { cwd: temporary() });
+  await outside.stderr.next(/Cannot find package 'tsx'/);
+  const inside = run(process.execPath, node, { cwd: join(root, "eventloop") });
+  await inside.stderr.next(/Invalid argument$/);
+});
+
+test("`Failed to load zeromq.js addon.node`", async () => {
+  const folder = temporary();
+  const copy = (part: string) => {
+    const from = join(root, "node_modules", part);
+    cpSync(from, join(folder, "node_modules", part), { recursive: true });
+  };
+  ["zeromq/lib", "zeromq/package.json", "cmake-ts"].forEach(copy);
+  const load = () => program("", "console.log('loaded');", folder);
+  await load().stderr.next(/Failed to load zeromq.js addon.node/);
+  copy("zeromq/build");
+  await load().stdout.next("loaded");
+});
+
+test("`zmq.socket is not a function`, `Cannot read properties of undefined (reading 'Subscriber')`", async () => {
+  const folder = project();
+  const program = (file: string, code: string) => {
+    writeFileSync(join(folder, file), code);
+    return start(join(folder, file));
+  };
+  const old = 'import zmq from "zeromq"; zmq.socket("sub");';
+  await program("old.ts", old).stderr.next(/zmq\.socket is not a function/);
+
+  // CommonJS, as every .ts file is where package.json has no "type": "module".
+  const byDefault = 'import zmq from "zeromq"; new zmq.Subscriber();';
+  const why = /Cannot read properties of undefined \(reading 'Subscriber'\)/;
+  await program("default.cts", byDefault).stderr.next(why);
+
+  const byName = 'import { Subscriber } from "zeromq"; new Subscriber();';
+  assert.equal(await program("name.ts", byName).status(), 0);
+  assert.equal(await program("name.cts", byName).status(), 0);
+});
+
+test("a bundle does not start: `Manifest file not found`, `Dynamic require of \"module\" is not supported`", async () => {
+  const contents = 'import { Publisher } from "zeromq"; new Publisher();';
+  for (const [format, file, why] of [
+    ["cjs", "bundle.cjs", /zeromq\.js addon\.node.*Manifest file not found/],
+    ["esm", "bundle.mjs", /Dynamic require of "module" is not supported/],
+  ] as const) {
+    const bundle = async (folder: string, external: string[]) => {
+      const stdin = { contents, resolveDir: root };
+      const outfile = join(folder, file);
+      const platform = "node";
+      await build({ stdin, outfile, format, platform, external, bundle: true });
+      return run(process.execPath, [outfile]);
+    };
+    await (await bundle(project(), [])).stderr.next(why);
+    const alone = await bundle(temporary(), ["zeromq"]);
+    await alone.stderr.next(/Cannot find (module|package) 'zeromq'/);
+    const whole = await bundle(project(), ["zeromq"]);
+    assert.equal(await whole.status(), 0);
+  }
+});
