@@ -66,7 +66,7 @@ test("two workers take turns: each job is done once", async () => {
 test("the server waits while there is no worker", async () => {
   const endpoint = await tcp();
   const { stdout } = await serve(SERVER, endpoint);
-  await setTimeout(2500);
+  await setTimeout(1500);
   assert.deepEqual(stdout.all, [ASKED], "before the first worker");
 
   const pull = connectPull(endpoint);
@@ -75,7 +75,7 @@ test("the server waits while there is no worker", async () => {
   let asked: number;
   do {
     asked = stdout.all.length;
-    await setTimeout(2500);
+    await setTimeout(1500);
   } while (stdout.all.length > asked); // at last, it waits again
 
   await connectPull(endpoint).receive();
@@ -94,7 +94,7 @@ test("when a worker dies, another gets all the jobs", async () => {
 
   const asked = server.stdout.all.length;
   const done = heir.stdout.all.length;
-  await heir.stdout.next(DONE, 4);
+  await heir.stdout.next(DONE, 3);
   const missed =
     server.stdout.all.length - asked - (heir.stdout.all.length - done);
   assert.ok(missed <= 1, `${missed} jobs went to nobody`);

@@ -64,7 +64,7 @@ async function runFile(file: string, pass: (line: string) => void) {
     } else if (data.name === path) {
       failed++;
       print(`  ✖ test/${file} has no tests`);
-    } else if (data.skip) {
+    } else if (data.skip !== undefined) {
       skipped++;
       print(`  - ${title} (skipped: ${data.skip})`);
     } else if (data.details.type !== "suite") {
@@ -80,15 +80,15 @@ async function runAll(files: string[]) {
   const runner = async () => {
     for (const file of queue) await runFile(file, show);
   };
-  await Promise.all([runner(), runner(), runner()]);
+  await Promise.all([runner(), runner(), runner(), runner(), runner()]);
 }
 
 /** Runs what is asked for, and says in a sentence what came of it. */
 async function judge() {
-  for (const file of files) {
-    if (layers.includes(file) || promises.includes(file)) continue;
+  const lost = files.filter((file) => ![...layers, ...promises].includes(file));
+  if (lost.length > 0) {
     failed++;
-    return `Nobody runs test/${file}: its name is not one of a test.`;
+    return `Nobody runs ${lost.join(", ")}: the name is not one of a test.`;
   }
   if (word !== undefined) {
     const chosen = files.filter((file) => basename(file).includes(word));

@@ -1,14 +1,14 @@
 // What all seven scripts have in common.
 import assert from "node:assert/strict";
-import { cpSync, existsSync, readFileSync } from "node:fs";
+import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import { ipc, tcp } from "../tools/endpoints.ts";
 import {
   end,
-  examples,
   root,
   run,
+  type Script,
   scripts,
   serve,
   servers,
@@ -17,7 +17,7 @@ import {
 import { project, temporary } from "../tools/temporary.ts";
 
 const clients = scripts.filter((script) => !servers.includes(script));
-const windows = process.platform === "win32";
+const nowhere = `ipc://${join(temporary(), "none", "x.ipc")}`;
 
 afterEach(end);
 
@@ -29,103 +29,71 @@ test("the folders hold seven scripts, which begin alike", () => {
   }
 });
 
-for (const script of servers) {
-  test(`${script} says in a line why it cannot bind`, async () => {
-    for (const [endpoint, reason] of [
-      ["localhost:5566", "Invalid argument"],
-      ["--help", "Invalid argument"],
-      [`ipc://${join(temporary(), "none", "x.ipc")}`, "No such endpoint"],
-    ]) {
-      const { stdout, stderr, status } = start(script, endpoint);
-      assert.equal(await status(), 1);
-      assert.deepEqual(stderr.all, [`Cannot bind ${endpoint}: ${reason}`]);
-      assert.deepEqual(stdout.all, []);
+/** Ends a script with Ctrl-C, on which it says nothing. */
+async function interrupt({ child, status, stderr }: Script) {
+  const said = stderr.all.length;
+  child.kill("SIGINT");
+  // On Windows, there is no such signal: it is ended at once.
+  assert.equal(await status(), "SIGINT");
+  assert.equal(stderr.all.length, said);
+}
+
+// From Node 22.18 on, Node strips the types by itself.
+const [major, minor] = process.versions.node.split(".").map(Number);
+const strips = major > 22 || (major === 22 && minor >= 18);
+const options = strips ? [] : ["--import", "tsx"];
+
+for (const script of scripts) {
+  const [folder, file] = script.split("/");
+  test(`${script} is copied, and gets a malformed endpoint`, async () => {
+    const cwd = project();
+    cpSync(join(root, folder), cwd, { recursive: true });
+    const node = [...options, file, "--help"];
+    const { stdout, stderr, status } = run(process.execPath, node, { cwd });
+    assert.equal(await status(), 1);
+    assert.deepEqual(stdout.all, []);
+    if (servers.includes(script)) {
+      assert.deepEqual(stderr.all, ["Cannot bind --help: Invalid argument"]);
+    } else {
+      const report = stderr.all.join("\n");
+      assert.match(report, /^socket\.connect\(endpoint\);$/m);
+      assert.match(report, /^Error: Invalid argument$/m);
+      assert.match(report, /address: '--help'/);
     }
   });
+}
 
-  test(`${script} binds to wildcards`, async () => {
+for (const script of servers) {
+  test(`${script} says in a line why it cannot bind`, async () => {
+    const { stdout, stderr, status } = start(script, nowhere);
+    assert.equal(await status(), 1);
+    assert.deepEqual(stderr.all, [`Cannot bind ${nowhere}: No such endpoint`]);
+    assert.deepEqual(stdout.all, []);
+  });
+
+  test(`${script} binds to wildcards, and ends with Ctrl-C`, async () => {
     const everywhere = (await tcp()).replace("127.0.0.1", "*");
     for (const endpoint of ["tcp://127.0.0.1:*", everywhere]) {
-      const { child, stderr } = await serve(script, endpoint, ipc());
-      child.kill();
-      assert.deepEqual(stderr.all, []);
+      await interrupt(await serve(script, endpoint, ipc()));
     }
   });
 }
 
 for (const script of clients) {
-  test(`${script} ends with Node's report of a malformed endpoint`, async () => {
-    for (const endpoint of ["localhost:5566", "--help"]) {
-      const { stdout, stderr, status } = start(script, endpoint);
-      assert.equal(await status(), 1);
-      const report = stderr.all.join("\n");
-      assert.match(report, /^socket\.connect\(endpoint\);$/m);
-      assert.match(report, /^Error: Invalid argument$/m);
-      assert.match(report, new RegExp(`address: '${endpoint}'`));
-      assert.deepEqual(stdout.all, []);
-    }
-  });
-
-  test(`${script} waits for what is not there`, async () => {
-    for (const endpoint of [
-      "tcp://127.0.0.1:99999",
-      `ipc://${join(temporary(), "none", "x.ipc")}`,
-    ]) {
-      const { stderr, runs } = start(script, endpoint);
-      await stderr.next(`No server at ${endpoint}: waiting for one.`);
-      assert.ok(runs());
+  test(`${script} waits for what is not there, until Ctrl-C`, async () => {
+    for (const endpoint of ["tcp://127.0.0.1:99999", nowhere]) {
+      const client = start(script, endpoint);
+      const hint = `No server at ${endpoint}: waiting for one.`;
+      await client.stderr.next(hint);
+      await interrupt(client);
+      assert.deepEqual(client.stderr.all, [hint]);
+      assert.deepEqual(client.stdout.all, []);
     }
   });
 }
-
-for (const script of scripts) {
-  test(
-    `Ctrl-C ends ${script}, without a word`,
-    { skip: windows && "Windows has no such signals" },
-    async () => {
-      const { child, stdout, stderr, status } = start(
-        script,
-        await tcp(),
-        ipc(),
-      );
-      // A server prints this when it is listening, a client while it waits.
-      await (servers.includes(script) ? stdout : stderr).next(/./);
-      const before = [...stdout.all, ...stderr.all];
-      child.kill("SIGINT");
-      assert.equal(await status(), "SIGINT");
-      assert.deepEqual([...stdout.all, ...stderr.all].slice(0, 1), before);
-    },
-  );
-}
-
-for (const example of examples) {
-  test(`${example} needs nothing outside its folder`, async () => {
-    const path = project();
-    cpSync(join(root, example), path, { recursive: true });
-    const copies = scripts.filter((script) => script.startsWith(example));
-    for (const script of copies) {
-      const copy = join(path, script.slice(example.length));
-      assert.ok(existsSync(copy));
-      const { stderr } = start(copy, "?");
-      await stderr.next(/Invalid argument$/);
-    }
-  });
-}
-
-test("Node 22.18 and later run the scripts without tsx", async () => {
-  const [major, minor] = process.versions.node.split(".").map(Number);
-  const strips = major > 22 || (major === 22 && minor >= 18);
-  for (const script of scripts) {
-    const { stderr } = run(process.execPath, [script, "?"]);
-    await stderr.next(
-      strips ? /Invalid argument$/ : /ERR_UNKNOWN_FILE_EXTENSION/,
-    );
-  }
-});
 
 test("a server bound to 0.0.0.0 is reached at an address", async () => {
   const endpoint = await tcp();
-  const everywhere = endpoint.replace("127.0.0.1", "0.0.0.0");
-  await serve("eventloop/server.ts", everywhere);
+  await serve("eventloop/server.ts", endpoint.replace("127.0.0.1", "0.0.0.0"));
   assert.equal(await start("eventloop/client.ts", endpoint).status(), 0);
 });

@@ -24,7 +24,15 @@ afterEach(end);
 
 const receiveTimeout = patience;
 
-test("a subscriber prints nothing", async (t) => {
+/** Publishes a message every 20 ms, until the test ends. */
+function repeat(publisher: Publisher, message: string) {
+  const timer = setInterval(() => {
+    if (publisher.closed) clearInterval(timer);
+    else publisher.send(message);
+  }, 20);
+}
+
+test("a subscriber prints nothing", async () => {
   const publisher = open(new Publisher());
   const endpoint = await bind(publisher);
   const subscriber = (subscribe: string) =>
@@ -40,8 +48,7 @@ test("a subscriber prints nothing", async (t) => {
   const deaf = subscriber("");
   await deaf.stdout.next("connected");
   const other = subscriber("socket.subscribe();");
-  const sending = setInterval(() => publisher.send("hello"), 20);
-  t.after(() => clearInterval(sending));
+  repeat(publisher, "hello");
   await other.stdout.next("hello", 10);
   assert.deepEqual(deaf.stdout.all, ["connected"]);
 });
@@ -75,8 +82,7 @@ test("a server ends with `Operation was not possible or timed out` (EAGAIN)", as
 test("a client falls silent when the server's machine loses power", async (t) => {
   const publisher = open(new Publisher());
   const port = Number((await bind(publisher)).split(":")[2]);
-  const sending = setInterval(() => publisher.send("hello"), 20);
-  t.after(() => clearInterval(sending));
+  repeat(publisher, "hello");
 
   // When it is pulled, connections stay, but neither bytes nor a goodbye pass.
   const ends: [Stream, Stream][] = [];

@@ -17,7 +17,8 @@ let port = 10_000 + ((process.pid * 64) % 20_000);
  * @throws the system's error, unless it is that a port is in use
  */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(++port, "127.0.0.1");
+  const candidate = ++port;
+  const server = createServer().listen(candidate, "127.0.0.1");
   try {
     await once(server, "listening");
   } catch (error) {
@@ -27,7 +28,7 @@ export async function freePort(): Promise<number> {
     return freePort();
   }
   server.close();
-  return port;
+  return candidate;
 }
 
 /** A TCP endpoint on 127.0.0.1 where nothing listens. */

@@ -14,7 +14,7 @@ afterEach(end);
 async function assertNobodyIsLeft(endpoint: string) {
   // Clients that were left behind try again every 0.1 s or two. So they are
   // connected before this one, which tries, in vain, before there is a server.
-  const dealer = open(new Dealer({ reconnectInterval: 1000 }));
+  const dealer = open(new Dealer({ reconnectInterval: 500 }));
   const refused = event(dealer, "connect:retry");
   dealer.connect(endpoint);
   await refused;
