@@ -4,7 +4,7 @@
 import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { run } from "node:test";
-import { root } from "../tools/script.ts";
+import { examples, root } from "../tools/script.ts";
 
 const [word] = process.argv.slice(2);
 const folder = join(root, "test");
@@ -12,7 +12,10 @@ const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts") && file !== "run.ts")
   .sort();
 const layers = files.filter((file) => /^setup\W\d-.*\.test\.ts$/.test(file));
-const promises = files.filter((file) => /^[\w-]+\.test\.ts$/.test(file));
+const isExample = (file: string) => examples.some((name) => file.startsWith(name));
+const promises = files
+  .filter((file) => /^[\w-]+\.test\.ts$/.test(file))
+  .sort((a, b) => Number(isExample(b)) - Number(isExample(a)));
 
 let passed = 0;
 let failed = 0;
@@ -80,7 +83,7 @@ async function runAll(files: string[]) {
   const runner = async () => {
     for (const file of queue) await runFile(file, show);
   };
-  await Promise.all([runner(), runner(), runner(), runner(), runner()]);
+  await Promise.all(Array.from({ length: 6 }, runner));
 }
 
 /** Runs what is asked for, and says in a sentence what came of it. */

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import { Pull, Push, Subscriber } from "zeromq";
@@ -64,10 +63,6 @@ test("`Address already in use`, right after one's own `close()`", async () => {
 });
 
 test("`File name too long`", async () => {
-  const long = `ipc://${join(tmpdir(), "x".repeat(108))}`;
-  await start(ECHO, long).stderr.next(/[Ff]ile ?name too long$/);
-  await serve(ECHO, ipc());
-
   const TMPDIR = join(temporary(), "x".repeat(108));
   mkdirSync(TMPDIR);
   const camera = (folder: string) =>
