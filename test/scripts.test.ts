@@ -92,7 +92,9 @@ for (const [script, everywhere, ...more] of [
     const port = await freePort();
     const endpoint = `tcp://${everywhere}:${port}`;
     const server = await serve(script, endpoint, ...more);
-    await once(connect(port, "127.0.0.1").unref(), "connect");
+    const peer = connect(port, "127.0.0.1");
+    await once(peer, "connect");
+    peer.destroy();
     await interrupt(server);
   });
 }
