@@ -1,17 +1,7 @@
 // What `npm test` says on machines that are broken in one way or another: in
 // copies of the repository, with one test, and ports of their own.
 import assert from "node:assert/strict";
-import {
-  chmodSync,
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
@@ -23,6 +13,7 @@ import { temporary } from "../tools/temporary.ts";
 
 const windows = process.platform === "win32";
 const PROMISE = "test/promise.test.ts";
+const ENDPOINTS = "test/setup/5-the-endpoints-are-free.test.ts";
 
 afterEach(end);
 
@@ -35,59 +26,52 @@ async function machine() {
   const tmp = temporary();
   const env: NodeJS.ProcessEnv = { TMPDIR: tmp, TEMP: tmp };
   const port = await freePort();
-  const write = (path: string, text: string) => writeFileSync(at(path), text);
+  const write = (path: string, text: string) => fs.writeFileSync(at(path), text);
+  const read = (path: string) => fs.readFileSync(at(path), "utf8");
   const edit = (path: string, from: string | RegExp, to: string) =>
-    write(path, readFileSync(at(path), "utf8").replace(from, to));
+    write(path, read(path).replace(from, to));
 
-  for (const name of readdirSync(root)) {
+  for (const name of fs.readdirSync(root)) {
     if (name === ".git" || name === "node_modules") continue;
-    cpSync(join(root, name), at(name), {
+    fs.cpSync(join(root, name), at(name), {
       recursive: true,
       filter: (path) =>
         dirname(path) !== join(root, "test") || !path.endsWith(".test.ts"),
     });
   }
   write(PROMISE, 'import { test } from "node:test";\ntest("ok", () => {});\n');
-  edit(
-    "test/setup/5-the-endpoints-are-free.test.ts",
-    "[5566, 5567, 5568]",
-    `[${port}]`,
-  );
+  edit(ENDPOINTS, "[5566, 5567, 5568]", `[${port}]`);
   // All packages but TypeScript, which nothing needs to run.
-  mkdirSync(at("node_modules"));
-  for (const name of readdirSync(join(root, "node_modules"))) {
+  fs.mkdirSync(at("node_modules"));
+  for (const name of fs.readdirSync(join(root, "node_modules"))) {
     if (!/^\w/.test(name) || name === "typescript") continue;
     const package_ = join("node_modules", name);
-    symlinkSync(join(root, package_), at(package_), "junction");
+    fs.symlinkSync(join(root, package_), at(package_), "junction");
   }
 
   /** Copies packages, so that they can be broken. */
   const own = (...names: string[]) => {
     for (const name of names) {
       const package_ = join("node_modules", name);
-      rmSync(at(package_), { recursive: true, force: true });
-      cpSync(join(root, package_), at(package_), { recursive: true });
+      fs.rmSync(at(package_), { recursive: true, force: true });
+      fs.cpSync(join(root, package_), at(package_), { recursive: true });
     }
   };
 
   /** Runs `npm test` there, after what a shell does `before`. */
   const judge = async (before = "", ...args: string[]) => {
-    const { scripts } = JSON.parse(readFileSync(at("package.json"), "utf8"));
+    const { scripts } = JSON.parse(read("package.json"));
     let output = "";
-    let code: number | NodeJS.Signals = 0;
     for (const line of scripts.test.split(" && ")) {
       const node = [process.execPath, ...line.split(" ").slice(1), ...args];
       const shell = ["sh", "-c", `${before}; exec "$0" "$@"`];
       const [command, ...words] = before ? [...shell, ...node] : node;
-      const { stdout, stderr, status } = run(command, words, {
-        cwd: folder,
-        env,
-      });
-      code = await status();
-      output += [...stdout.all, ...stderr.all, ""].join("\n");
-      if (code !== 0) break;
+      const script = run(command, words, { cwd: folder, env });
+      const code = await script.status();
+      output += [...script.stdout.all, ...script.stderr.all, ""].join("\n");
+      if (code !== 0) return { output, code };
     }
-    return { output, code };
+    return { output, code: 0 };
   };
   return { at, edit, env, judge, own, port, tmp, write };
 }
@@ -123,13 +107,21 @@ test("npm test -- WORD runs the files of that name only", async () => {
   assert.equal(empty.code, 1);
 });
 
-test("a test that nobody runs is an error", async () => {
-  const { judge, write } = await machine();
+test("a test that nobody runs is an error, and so is none", async () => {
+  const { at, judge, write } = await machine();
   write("test/forgotten.ts", "");
   write("test/setup/forgotten.test.ts", "");
   const { output, code } = await judge();
   assert.match(output, /Nobody runs forgotten\.ts, setup.forgotten\.test\.ts/);
   assert.equal(code, 1);
+
+  for (const name of ["forgotten.ts", "setup/forgotten.test.ts"]) {
+    fs.rmSync(at("test", name));
+  }
+  fs.rmSync(at(PROMISE));
+  const none = await judge();
+  assert.match(none.output, /There are no tests/);
+  assert.equal(none.code, 1);
 });
 
 /** Breaks a machine, and expects its layer to say so. */
@@ -144,8 +136,8 @@ function broken(
   test(`broken: ${what}`, { skip }, async () => {
     const good = await machine();
     await spoil(good);
-    for (const file of readdirSync(good.at("test/setup"))) {
-      if (file < layer) rmSync(good.at("test/setup", file)); // takes time
+    for (const file of fs.readdirSync(good.at("test/setup"))) {
+      if (file < layer) fs.rmSync(good.at("test/setup", file)); // takes time
     }
     const { output, code } = await good.judge(before);
     assert.match(output, says);
@@ -167,7 +159,7 @@ broken("Node is too old", NODE, /is too old: package\.json asks/, ({ edit }) =>
 );
 
 broken("nothing is installed", PACKAGES, /Run npm install first/, ({ at }) =>
-  rmSync(at("node_modules"), { recursive: true }),
+  fs.rmSync(at("node_modules"), { recursive: true }),
 );
 
 broken(
@@ -176,9 +168,9 @@ broken(
   /another system: remove the folder\s+node_modules, and run npm ci/,
   ({ at, own }) => {
     own("tsx", "esbuild", "@esbuild");
-    const [system] = readdirSync(at("node_modules/@esbuild"));
+    const [system] = fs.readdirSync(at("node_modules/@esbuild"));
     const other = system.includes("darwin") ? "linux-x64" : "darwin-arm64";
-    renameSync(
+    fs.renameSync(
       at("node_modules/@esbuild", system),
       at("node_modules/@esbuild", other),
     );
@@ -191,7 +183,7 @@ broken(
   /Failed to load zeromq\.js addon[^]*npm ci[^]*CMake, Ninja and vcpkg/,
   ({ at, own }) => {
     own("zeromq", "cmake-ts");
-    rmSync(at("node_modules/zeromq/build"), { recursive: true });
+    fs.rmSync(at("node_modules/zeromq/build"), { recursive: true });
   },
 );
 
@@ -204,21 +196,21 @@ broken(
 );
 
 broken("no temporary folder", STARTS, /Create it, or set T/, ({ tmp }) =>
-  rmSync(tmp, { recursive: true }),
+  fs.rmSync(tmp, { recursive: true }),
 );
 
 broken(
   "a script without its run bit",
   STARTS,
   /chmod \+x eventloop\/client\.ts/,
-  ({ at }) => chmodSync(at("eventloop/client.ts"), 0o644),
+  ({ at }) => fs.chmodSync(at("eventloop/client.ts"), 0o644),
   "true",
 );
 
 broken("a long temporary folder", MESSAGES, /name too long[^]*set T/, (machine) => {
   const { env, tmp } = machine;
   env.TMPDIR = env.TEMP = join(tmp, "x".repeat(90));
-  mkdirSync(env.TMPDIR);
+  fs.mkdirSync(env.TMPDIR);
 });
 
 broken(
@@ -235,7 +227,7 @@ broken(
   "something else is at the IPC path",
   FREE,
   /waynes-world\.ipc is there already, and is yours[^]*Remove it, or set T/,
-  ({ tmp }) => mkdirSync(join(tmp, "waynes-world.ipc")),
+  ({ tmp }) => fs.mkdirSync(join(tmp, "waynes-world.ipc")),
 );
 
 test("`env: unrecognized option: S`", {
@@ -244,7 +236,7 @@ test("`env: unrecognized option: S`", {
   const { at, edit, judge, write } = await machine();
   // As BusyBox's env does: it knows no -S.
   write("env", '#!/bin/sh\necho "env: unrecognized option: S" >&2; exit 1\n');
-  chmodSync(at("env"), 0o755);
+  fs.chmodSync(at("env"), 0o755);
   edit("waynes-world/camera1.ts", "/usr/bin/env", at("env"));
   const { output, code } = await judge();
   assert.match(output, /skipped: env: unrecognized option: S\. Start the/);

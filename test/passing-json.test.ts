@@ -117,31 +117,24 @@ test("workers wait for their server, and for its next start", async () => {
 test("a worker reports what is not a job, and takes the next", async () => {
   const push = open(new Push());
   const worker = start(WORKER, await bind(push));
-  for (const [message, shown] of [
-    ["nonsense", "'nonsense'"],
-    ["", "''"],
-    ["null", "'null'"],
-    ["5", "'5'"],
-    ["[1]", "'[1]'"],
-    ['"text"', `'"text"'`],
-    ['{"code":200}', `'{"code":200}'`],
-    ['{"text":"no code"}', `'{"text":"no code"}'`],
-    ['{"code":"200","text":""}', `'{"code":"200","text":""}'`],
-    ['{"code":200,"text":5}', `'{"code":200,"text":5}'`],
-    ['{"code":200,"text":"cut', `'{"code":200,"text":"cut'`],
-    // Control characters would reach the terminal of who runs the worker.
-    ['{"code":1,"text":"\\u001b[2J"}', `'{"code":1,"text":"\\\\u001b[2J"}'`],
-    [
-      Buffer.from('{"code":1,"text":"\xff"}', "latin1"),
-      `'{"code":1,"text":"\ufffd"}'`,
-    ],
-    ["\x1b[2J\n", "'\\x1B[2J\\n'"],
-    ["x".repeat(2 ** 20), `'${"x".repeat(60)}'`],
-  ] as const) {
+  const report = async (message: string | Buffer, shown = `'${message}'`) => {
     await push.send(message);
     await push.send('{"code":1,"text":"next","more":true}');
     await worker.stdout.next("1 :: next");
     assert.equal(await worker.stderr.next(/./), `Not a job: ${shown}`);
+  };
+  for (const message of [
+    ...["nonsense", "", "null", "5", "[1]", '"text"'],
+    ...['{"code":200}', '{"text":"no code"}', '{"code":200,"text":"cut'],
+    ...['{"code":"200","text":""}', '{"code":200,"text":5}'],
+  ]) {
+    await report(message);
   }
+  const latin1 = Buffer.from('{"code":1,"text":"\xff"}', "latin1");
+  await report(latin1, `'{"code":1,"text":"\ufffd"}'`);
+  await report("x".repeat(2 ** 20), `'${"x".repeat(60)}'`);
+  // Control characters would reach the terminal of who runs the worker.
+  await report("\x1b[2J\n", "'\\x1B[2J\\n'");
+  await report('{"code":1,"text":"\\u001b[2J"}', `'{"code":1,"text":"\\\\u001b[2J"}'`);
   assert.equal(worker.stdout.all.length, worker.stderr.all.length);
 });

@@ -89,9 +89,11 @@ async function runAll(files: string[]) {
 /** Runs what is asked for, and says in a sentence what came of it. */
 async function judge() {
   const lost = files.filter((file) => ![...layers, ...promises].includes(file));
-  if (lost.length > 0) {
+  if (lost.length > 0 || layers.length === 0 || promises.length === 0) {
     failed++;
-    return `Nobody runs ${lost.join(", ")}: the name is not one of a test.`;
+    return lost.length > 0
+      ? `Nobody runs ${lost.join(", ")}: the name is not one of a test.`
+      : "There are no tests in test/, or in test/setup/.";
   }
   if (word !== undefined) {
     const chosen = files.filter((file) => basename(file).includes(word));

@@ -7,14 +7,7 @@ import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import { freePort } from "../tools/endpoints.ts";
 import {
-  end,
-  root,
-  run,
-  type Script,
-  scripts,
-  serve,
-  servers,
-  start,
+  end, root, run, type Script, scripts, serve, servers, start,
 } from "../tools/script.ts";
 import { project, temporary } from "../tools/temporary.ts";
 

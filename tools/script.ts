@@ -19,14 +19,11 @@ export class Lines {
   /** All lines so far. */
   readonly all: string[] = [];
   readonly #reader;
-  readonly #errors: Lines | undefined;
+  readonly #errors;
   #ended = false;
   #next = 0;
 
-  /**
-   * @param output where the lines come from
-   * @param errors what to show, too, when an expected line does not come
-   */
+  /** @param errors what to show, too, when an expected line does not come */
   constructor(output: Readable, errors?: Lines) {
     this.#errors = errors;
     this.#reader = createInterface({ input: output });
@@ -56,9 +53,8 @@ export class Lines {
         while (this.#next < this.all.length) {
           const line = this.all[this.#next++];
           const matches =
-            typeof expected === "string"
-              ? line === expected
-              : expected.test(line);
+            line === expected ||
+            (expected instanceof RegExp && expected.test(line));
           if (matches && --count === 0) return line;
         }
         await once(this.#reader, "line", { signal: stop.signal });
