@@ -10,8 +10,8 @@ test("npm run bench measures every row", async () => {
     "Node [\\d.]+, libzmq [\\d.]+, \\d+ × .+",
     " +median +lowest to highest",
     ...[
-      "start, bare Node +\\d+ ms",
-      "start, with tsx +\\d+ ms",
+      "start, bare Node +[\\d,]+ ms",
+      "start, with tsx +[\\d,]+ ms",
       "plain TCP, one by one +[\\d,]+ µs",
       "echo, TCP, one by one +[\\d,]+ µs",
       "echo, TCP, 100 in flight +[\\d,]+ /s",

@@ -20,7 +20,7 @@ function code(heading: string) {
   const [, section] = read("README.md").split(`\n### ${heading}\n`);
   const blocks = section.split(/^##/m)[0].matchAll(/^```ts\n(.*?)^```$/gms);
   const texts = Array.from(blocks, ([, text]) => text);
-  assert.ok(texts.join("").split("\n").length - 1 <= 30, "thirty lines");
+  assert.ok(texts.join("").split(/\n+/).length <= 31, "thirty lines");
   return texts;
 }
 

@@ -1,6 +1,7 @@
 // npm test [-- WORD]: what this machine needs to run the examples, layer by
 // layer up to the first that is broken; then what this repository promises.
 // With a WORD: only the test files whose names contain it.
+import { setMaxListeners } from "node:events";
 import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { run } from "node:test";
@@ -44,6 +45,7 @@ function shorten(text: string) {
 }
 
 const stop = new AbortController();
+setMaxListeners(0, stop.signal);
 process.on("exit", () => stop.abort()); // the test files that still run
 
 /** Runs a test file, and shows and counts its results as they come. */
@@ -110,7 +112,7 @@ async function judge() {
       return `Your setup does not work: layer ${layer}, "${title}", is broken.`;
     }
   }
-  print("Your setup works.\n\nDo the examples? That takes most of a minute.");
+  print("Your setup works.\n\nThe promises of the examples, for most of a minute:");
   await runAll(promises);
   if (failed === 0) return "Your setup works, and so do the examples.";
   return "Your setup works, but the examples do not do all that they promise.";

@@ -18,6 +18,19 @@ test("`Cannot find package 'tsx'`", async () => {
   await inside.stderr.next(/Invalid argument$/);
 });
 
+test("`Top-level await is currently not supported with the \"cjs\" output format`", async () => {
+  const folder = project();
+  const write = (file: string, text: string) =>
+    writeFileSync(join(folder, file), text);
+  for (const file of ["camera.ts", "camera.mts"]) write(file, "await 1;");
+  write("package.json", '{ "type": "commonjs" }'); // as npm init has it
+  const old = start(join(folder, "camera.ts"));
+  await old.stderr.next(/Top-level await is currently not supported with the "cjs"/);
+  assert.equal(await start(join(folder, "camera.mts")).status(), 0);
+  write("package.json", '{ "type": "module" }');
+  assert.equal(await start(join(folder, "camera.ts")).status(), 0);
+});
+
 test("`Failed to load zeromq.js addon.node`", async () => {
   const folder = temporary();
   const copy = (part: string) => {
