@@ -43,7 +43,7 @@ test("the server pushes a job a second, to two workers by turns", async () => {
 });
 
 test("two workers take turns: each job is done once", async () => {
-  const push = open(new Push());
+  const push = open(new Push({ sendTimeout: patience }));
   const endpoint = await bind(push);
   const workers = [start(WORKER, endpoint), start(WORKER, endpoint)];
   // Until both are there, one of them may get all the jobs.
@@ -115,7 +115,7 @@ test("workers wait for their server, and for its next start", async () => {
 });
 
 test("a worker reports what is not a job, and takes the next", async () => {
-  const push = open(new Push());
+  const push = open(new Push({ sendTimeout: patience }));
   const worker = start(WORKER, await bind(push));
   const report = async (message: string | Buffer, shown = `'${message}'`) => {
     await push.send(message);
