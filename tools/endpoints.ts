@@ -65,6 +65,5 @@ export async function hasIpc(): Promise<boolean> {
 
 /** What to do where the temporary folder is not good for IPC. */
 export const otherFolder =
-  process.platform === "win32"
-    ? "set TEMP to a folder with a short path, like C:\\Temp"
-    : "set TMPDIR to a folder with a short path, like /tmp";
+  `set ${process.platform === "win32" ? "TEMP" : "TMPDIR"} ` +
+  "to another folder, with a short path";
