@@ -86,9 +86,9 @@ export function exit(by: number | NodeJS.Signals) {
   process.exit(typeof by === "number" ? by : 128 + constants.signals[by]);
 }
 
-// What is started prints what it would print into a pipe of a plain shell:
-// colours that node:test or the user asks for, and options for other programs
-// of Node's, would show in it.
+// What is started prints what a plain shell's pipe gets: without the colours
+// that node:test asks for on a terminal, and users do, and without what options
+// for other programs of Node's would add.
 const { FORCE_COLOR, NODE_OPTIONS, NODE_TEST_CONTEXT, ...plain } = process.env;
 
 /**
@@ -133,7 +133,7 @@ export function run(
   return script;
 }
 
-/** Starts a script, by its path from the repository's folder or a whole one. */
+/** Starts a script: its path is absolute, or begins at the repository's folder. */
 export function start(script: string, ...args: string[]) {
   const path = resolve(root, script);
   return run(process.execPath, ["--import", "tsx", path, ...args]);
