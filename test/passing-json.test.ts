@@ -47,7 +47,9 @@ test("two workers take turns: each job is done once", async () => {
   const endpoint = await bind(push);
   const workers = [start(WORKER, endpoint), start(WORKER, endpoint)];
   // Until both are there, one of them may get all the jobs.
+  const late = performance.now() + patience;
   while (workers.some(({ stdout }) => stdout.all.length === 0)) {
+    assert.ok(performance.now() < late, "a worker without a job");
     await push.send('{"code":0,"text":"warm-up"}');
     await setTimeout(10);
   }
