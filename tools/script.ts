@@ -79,10 +79,19 @@ process.on("exit", () => {
   for (const { child } of running) child.kill();
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, exit);
-process.stdout.on("error", () => process.exit()); // whoever read this is gone
+process.stdout.on("error", () => exit(0)); // whoever read this is gone
 
-/** Ends this process with an exit status, or with that of a signal. */
-export function exit(by: number | NodeJS.Signals) {
+let exiting = false;
+
+/**
+ * Ends all that was started, and then this process.
+ * @param by its exit status, or the signal that shells make one of
+ */
+export async function exit(by: number | NodeJS.Signals) {
+  if (exiting) return;
+  exiting = true;
+  process.on("uncaughtException", () => {}); // of what waits for them
+  await end();
   process.exit(typeof by === "number" ? by : 128 + constants.signals[by]);
 }
 
