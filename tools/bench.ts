@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
-// npm run bench [-- SIZE]: how fast the examples are on this machine. SIZE, 1
-// by default, makes the loads larger or smaller; below 1, one run must do.
+// npm run bench [-- SIZE]: how fast the examples are on this machine. SIZE is
+// 1 by default; below, the loads are smaller, and one run must do.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -18,7 +18,6 @@ if (!(size > 0)) {
 const runs = size < 1 ? 1 : 5;
 const few = Math.ceil(2_000 * size);
 const many = Math.ceil(50_000 * size);
-
 const { format } = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const print = (name: string, median: string, unit: string, range: string) =>
   console.log(`${name.padEnd(27)}${median.padStart(7)} ${unit.padEnd(4)}${range}`);
@@ -29,9 +28,8 @@ async function row(name: string, unit: string, measure: () => Promise<number>) {
   await measure();
   while (figures.length < runs) figures.push(await measure());
   figures.sort((a, b) => a - b);
-  const [low, median, high] = [0, (runs - 1) / 2, runs - 1].map((n) =>
-    format(figures[n]),
-  );
+  const ranks = [0, (runs - 1) / 2, runs - 1];
+  const [low, median, high] = ranks.map((rank) => format(figures[rank]));
   print(name, median, unit, `${low} to ${high}`);
 }
 
@@ -62,9 +60,8 @@ function oneByOne(name: string, ask: () => Promise<unknown>) {
 }
 
 /** Measures a load of `many` messages. */
-function perSecond(name: string, load: () => Promise<unknown>) {
-  return row(name, "/s", async () => (many / (await time(load))) * 1000);
-}
+const perSecond = (name: string, load: () => Promise<unknown>) =>
+  row(name, "/s", async () => (many / (await time(load))) * 1000);
 
 /** Measures scripts that print a line for each message they get. */
 async function flood(
@@ -75,11 +72,10 @@ async function flood(
 ) {
   const endpoint = await bind(socket);
   const takers = scripts.map((script) => start(script, endpoint));
-  const taken = () => takers.map(({ stdout }) => stdout.all.length);
-  const sum = () => taken().reduce((a, b) => a + b);
+  const sum = () => takers.reduce((n, { stdout }) => n + stdout.all.length, 0);
+  const idle = () => takers.some(({ stdout }) => stdout.all.length === 0);
   const send = async (messages: number) => {
-    const goal = sum() + messages;
-    const late = performance.now() + patience;
+    const [goal, late] = [sum() + messages, performance.now() + patience];
     while (messages-- > 0) await socket.send(message);
     while (sum() < goal) {
       assert(performance.now() < late, `${name}: messages were lost`);
@@ -88,14 +84,15 @@ async function flood(
   };
   // A publisher hears of a subscriber; a worker is there when it has a job.
   if (socket instanceof zmq.XPublisher) await socket.receive();
-  while (taken().includes(0)) await send(1);
+  while (idle()) await send(1);
   await perSecond(name, () => send(many));
   for (const { child } of takers) child.kill();
   socket.close();
 }
 
 const { length, 0: cpu } = cpus();
-console.log(`Node ${process.versions.node}, libzmq ${zmq.version}, ${length} × ${cpu.model}`);
+const { node: version } = process.versions;
+console.log(`Node ${version}, libzmq ${zmq.version}, ${length} × ${cpu.model}`);
 print("", "median", "", "lowest to highest");
 
 // What waynes-world/server.ts does until its first line, without tsx.
@@ -108,9 +105,8 @@ const bare = `
 const endpoints = [await tcp(), ipc()];
 const node = ["--input-type=module", "--eval", bare, ...endpoints];
 await firstLine("start, bare Node", () => run(process.execPath, node));
-await firstLine("start, with tsx", () =>
-  start("waynes-world/server.ts", ...endpoints),
-);
+const script = "waynes-world/server.ts";
+await firstLine("start, with tsx", () => start(script, ...endpoints));
 
 const message = '{"n":1,"text":"hello"}';
 const port = await freePort();
@@ -126,7 +122,6 @@ await oneByOne("plain TCP, one by one", () => {
 });
 wire.destroy();
 plain.child.kill();
-
 for (const endpoint of endpoints) {
   const name = `echo, ${endpoint.slice(0, 3).toUpperCase()}`;
   const server = await serve("eventloop/server.ts", endpoint);
