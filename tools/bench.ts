@@ -98,10 +98,10 @@ print("", "median", "", "lowest to highest");
 // What waynes-world/server.ts does until its first line, without tsx.
 const bare = `
   import { Publisher } from "zeromq";
-  for (const endpoint of process.argv.slice(1)) {
-    await new Publisher().bind(endpoint);
-  }
-  console.log("Camera 1?");`;
+  const cameras = [new Publisher(), new Publisher()];
+  for (const n of [0, 1]) await cameras[n].bind(process.argv[n + 1]);
+  console.log("Camera 1?");
+  await cameras[0].send("Camera 1");`;
 const endpoints = [await tcp(), ipc()];
 const node = ["--input-type=module", "--eval", bare, ...endpoints];
 await firstLine("start, bare Node", () => run(process.execPath, node));
