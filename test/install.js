@@ -1,40 +1,29 @@
 // Layers 1 and 2 of `npm test`, and what TypeScript needs to run at all: so
 // this is plain JavaScript.
 import { spawnSync } from "node:child_process";
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readFileSync,
-} from "node:fs";
+import { accessSync, closeSync, constants, openSync } from "node:fs";
+import { createRequire } from "node:module";
 import { devNull, tmpdir } from "node:os";
+import { dirname } from "node:path";
 
-const root = new URL("../", import.meta.url);
-const { arch, platform, versions } = process;
-const system = `${platform} ${arch}, Node ${versions.node}`;
-
-/** @param {string} path of a JSON file, from the repository's folder */
-function readJson(path) {
-  return JSON.parse(readFileSync(new URL(path, root), "utf8"));
-}
+const require = createRequire(import.meta.url);
+const { node: version } = process.versions;
+const system = `${process.platform} ${process.arch}, Node ${version}`;
 
 /** @returns {string | undefined} why this Node does not do, and the remedy */
 function checkNode() {
-  const { node } = readJson("package.json").engines;
+  const { node } = require("../package.json").engines;
   const oldest = node.replace(">=", "");
-  if (versions.node.localeCompare(oldest, undefined, { numeric: true }) < 0) {
+  if (version.localeCompare(oldest, undefined, { numeric: true }) < 0) {
     return (
-      `Node ${versions.node} is too old: package.json asks for ${node}.\n` +
+      `Node ${version} is too old: package.json asks for ${node}.\n` +
       "Install a newer Node, then run npm install again."
     );
   }
-  console.log(`  ✔ Node ${versions.node} is one of ${node}`);
+  console.log(`  ✔ Node ${version} is one of ${node}`);
 }
 
-const moreFiles =
-  "More files must be allowed to be open at a time: ulimit -n 1024";
+const moreFiles = "More files must be allowed to be open at a time: ulimit -n 1024";
 
 /** What to do about a package that does not work, by what it says. */
 const remedies = /** @type {const} */ ([
@@ -67,12 +56,14 @@ function checkPackages() {
         "console.log(`: libzmq ${version}, IPC: ${capability.ipc}`)",
     ],
   ]) {
-    const folder = new URL(`node_modules/${name}/`, root);
-    if (!existsSync(folder)) {
+    let installed;
+    try {
+      installed = require.resolve(`${name}/package.json`);
+    } catch {
       return `${name} is not installed. Run npm install first.`;
     }
     // In a process of its own, because a misfit may end it, or print much.
-    const options = /** @type {const} */ ({ cwd: folder, encoding: "utf8" });
+    const options = /** @type {const} */ ({ cwd: dirname(installed), encoding: "utf8" });
     const node = spawnSync(process.execPath, ["-e", code], options);
     if (node.status !== 0) {
       const output = `${node.error ?? node.stderr}`;
@@ -80,7 +71,7 @@ function checkPackages() {
       const [, remedy] = remedies.find(([says]) => says.test(output)) ?? [];
       return `${name} does not work on ${system}: ${reason}\n${remedy}`;
     }
-    const { version } = readJson(`node_modules/${name}/package.json`);
+    const { version } = require(installed);
     console.log(`  ✔ ${name} ${version} works on ${system}${node.stdout.trim()}`);
   }
 }
@@ -90,7 +81,7 @@ function checkSystem() {
   try {
     accessSync(tmpdir(), constants.W_OK);
   } catch (error) {
-    const variable = platform === "win32" ? "TEMP" : "TMPDIR";
+    const variable = process.platform === "win32" ? "TEMP" : "TMPDIR";
     return (
       `tsx needs the temporary folder, ${tmpdir()}: ${error}\n` +
       `Create it, or set ${variable} to a folder where you may write.`
@@ -114,10 +105,8 @@ for (const [layer, title, check] of /** @type {const} */ ([
   if (layer < 3) console.log(`Layer ${layer}: ${title}`);
   const problem = check();
   if (!problem) continue;
-  console.log(`  ✖ ${problem.replaceAll("\n", "\n    ")}\n`);
-  console.log(
-    `Your setup does not work: layer ${layer}, "${title}", is broken.`,
-  );
+  console.log(`  ✖ ${problem.replaceAll("\n", "\n    ")}\n
+Your setup does not work: layer ${layer}, "${title}", is broken.`);
   process.exitCode = 1;
   break;
 }

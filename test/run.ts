@@ -18,31 +18,22 @@ const promises = files
   .filter((file) => /^[\w-]+\.test\.ts$/.test(file))
   .sort((a, b) => Number(isExample(b)) - Number(isExample(a)));
 
-let passed = 0;
-let failed = 0;
-let skipped = 0;
-
-/** Shows what goes on: on a terminal, in a line that the next replaces. */
-function show(line: string) {
-  if (process.stdout.isTTY) {
-    process.stdout.write(`\r\x1b[K${line.slice(0, process.stdout.columns - 1)}`);
-  } else if (line) {
-    console.log(line);
-  }
-}
+let [passed, failed, skipped] = [0, 0, 0];
 
 /** Prints lines that stay. */
 function print(lines: string) {
-  if (process.stdout.isTTY) show("");
-  console.log(lines);
+  console.log(process.stdout.isTTY ? `\r\x1b[K${lines}` : lines);
 }
 
-/** @returns the beginning of a text that may be a megabyte */
-function shorten(text: string) {
-  const lines = text.trimEnd().split("\n");
-  const cut = lines.map((line) => line.slice(0, 200)).slice(0, 30);
-  return [...cut, ...(lines.length > 30 ? ["…"] : [])].join("\n    ");
+/** Shows what goes on: on a terminal, in a line that the next replaces. */
+function show(line: string) {
+  if (!process.stdout.isTTY) return print(line);
+  process.stdout.write(`\r\x1b[K${line.slice(0, process.stdout.columns - 1)}`);
 }
+
+/** @returns the beginning of a text, which may be a megabyte, as a paragraph */
+const shorten = (text: string) =>
+  text.trimEnd().slice(0, 2000).replaceAll("\n", "\n    ");
 
 const stop = new AbortController();
 setMaxListeners(0, stop.signal);
@@ -91,16 +82,11 @@ async function runAll(files: string[]) {
 /** Runs what is asked for, and says in a sentence what came of it. */
 async function judge() {
   const lost = files.filter((file) => ![...layers, ...promises].includes(file));
-  if (lost.length > 0 || layers.length === 0 || promises.length === 0) {
-    failed++;
-    return lost.length > 0
-      ? `Nobody runs ${lost.join(", ")}: the name is not one of a test.`
-      : "There are no tests in test/, or in test/setup/.";
-  }
+  if (lost.length > 0) return `Nobody runs ${lost.join(", ")}: is that a test's name?`;
+  if (layers.length === 0 || promises.length === 0) return "There are no tests.";
   if (word !== undefined) {
     const chosen = files.filter((file) => basename(file).includes(word));
     await runAll(chosen);
-    if (chosen.length === 0) failed++;
     return `These were the tests of ${chosen.join(", ") || "no file"}.`;
   }
   for (const file of layers) {
@@ -119,5 +105,5 @@ async function judge() {
 }
 
 const verdict = await judge();
-if (failed > 0) process.exitCode = 1;
+if (failed > 0 || passed === 0) process.exitCode = 1;
 print(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n${verdict}`);
