@@ -2,19 +2,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { cpSync, readFileSync } from "node:fs";
-import { connect } from "node:net";
+import net from "node:net";
 import { join } from "node:path";
-import { afterEach, test } from "node:test";
-import { freePort } from "../tools/endpoints.ts";
-import {
-  end, root, run, type Script, scripts, serve, servers, start,
-} from "../tools/script.ts";
-import { project, temporary } from "../tools/temporary.ts";
-
-const clients = scripts.filter((script) => !servers.includes(script));
-const nowhere = `ipc://${join(temporary(), "none", "x.ipc")}`;
-
-afterEach(end);
+import { Push, XPublisher } from "zeromq";
+import { root, run, type Script, scripts, serve, servers, start } from "../tools/script.ts";
+import { freePort, ipc, project, tcp } from "../tools/temporary.ts";
+import { event, open, test } from "../tools/test.ts";
 
 test("the folders hold seven scripts, which begin alike", () => {
   assert.equal(scripts.length, 7);
@@ -24,18 +17,8 @@ test("the folders hold seven scripts, which begin alike", () => {
   }
 });
 
-/** Ends a script with Ctrl-C, on which it says nothing. */
-async function interrupt({ child, status, stderr }: Script) {
-  const said = stderr.all.length;
-  child.kill("SIGINT");
-  // On Windows, there is no such signal: it is ended at once.
-  assert.equal(await status(), "SIGINT");
-  assert.equal(stderr.all.length, said);
-}
-
 // From Node 22.18 on, Node strips the types by itself.
-const [major, minor] = process.versions.node.split(".").map(Number);
-const strips = major > 22 || (major === 22 && minor >= 18);
+const strips = "typescript" in process.features && process.features.typescript;
 const options = strips ? [] : ["--import", "tsx"];
 
 for (const script of scripts) {
@@ -58,22 +41,49 @@ for (const script of scripts) {
   });
 }
 
-for (const script of clients) {
-  test(`${script} waits for what is not there, until Ctrl-C`, async () => {
-    const client = start(script, nowhere);
-    const hint = `No server at ${nowhere}: waiting for one.`;
-    await client.stderr.next(hint);
+/** Ends a script with Ctrl-C, on which it says nothing. */
+async function interrupt({ child, status, stderr }: Script) {
+  const said = stderr.all.length;
+  child.kill("SIGINT");
+  // On Windows, there is no such signal: it is ended at once.
+  assert.equal(await status(), "SIGINT");
+  assert.equal(stderr.all.length, said);
+}
+
+/** Starts a client, and waits until it says that there is no server. */
+async function startEarly(script: string, endpoint: string) {
+  const client = start(script, endpoint);
+  await client.stderr.next(`No server at ${endpoint}: waiting for one.`);
+  return client;
+}
+
+for (const [script, endpoint, server] of [
+  ["waynes-world/camera1.ts", await tcp(), () => new XPublisher()],
+  ["waynes-world/camera2.ts", ipc(), () => new XPublisher()],
+  ["passing-json/client.ts", await tcp(), () => new Push()],
+] as const) {
+  test(`${script} waits for its server, and its next start, until Ctrl-C`, async () => {
+    const client = await startEarly(script, endpoint);
+    for (let starts = 1; starts <= 2; starts++) {
+      const socket = open(server());
+      await socket.bind(endpoint);
+      if (socket instanceof XPublisher) await socket.receive(); // subscription
+      await socket.send('{"code":1,"text":"hello"}');
+      await client.stdout.next(/hello/);
+      const freed = event(socket, "close");
+      socket.close();
+      await freed;
+    }
     await interrupt(client);
-    assert.deepEqual(client.stderr.all, [hint]);
-    assert.deepEqual(client.stdout.all, []);
+    assert.equal(client.stderr.all.length, 1, "said once");
   });
 }
 
-test("a client takes a port over 65535 as ZeroMQ does", async () => {
-  const endpoint = "tcp://127.0.0.1:99999";
-  const { stderr, runs } = start("passing-json/client.ts", endpoint);
-  await stderr.next(`No server at ${endpoint}: waiting for one.`);
-  assert.ok(runs());
+test("eventloop/client.ts takes a port over 65535 as ZeroMQ does, until Ctrl-C", async () => {
+  const script = "eventloop/client.ts";
+  const client = await startEarly(script, "tcp://127.0.0.1:99999");
+  await interrupt(client);
+  assert.deepEqual(client.stdout.all, []);
 });
 
 for (const [script, everywhere, ...more] of [
@@ -85,7 +95,7 @@ for (const [script, everywhere, ...more] of [
     const port = await freePort();
     const endpoint = `tcp://${everywhere}:${port}`;
     const server = await serve(script, endpoint, ...more);
-    const peer = connect(port, "127.0.0.1");
+    const peer = net.connect(port, "127.0.0.1");
     await once(peer, "connect");
     peer.destroy();
     await interrupt(server);

@@ -2,20 +2,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import net from "node:net";
 import { join } from "node:path";
-import { afterEach, test } from "node:test";
 import { Pull, Push, Subscriber } from "zeromq";
-import { freePort, ipc, tcp } from "../tools/endpoints.ts";
-import { program } from "../tools/program.ts";
-import { end, patience, run, serve, start } from "../tools/script.ts";
-import { event, open } from "../tools/sockets.ts";
-import { temporary } from "../tools/temporary.ts";
+import { patience, run, serve, start } from "../tools/script.ts";
+import { freePort, ipc, tcp, temporary } from "../tools/temporary.ts";
+import { connect, event, open, program, test } from "../tools/test.ts";
 
 const ECHO = "eventloop/server.ts";
 const CLIENT = "eventloop/client.ts";
-
-afterEach(end);
 
 test("`No server at …`", async () => {
   const endpoint = await tcp();
@@ -43,9 +38,8 @@ test("`Address already in use`, right after one's own `close()`", { skip: proces
     const endpoint = await tcp();
     for (let time = 0; time < times; time++) {
       const push = open(new Push());
-      const pull = open(new Pull());
       await push.bind(endpoint);
-      pull.connect(endpoint);
+      const pull = connect(new Pull(), endpoint);
       // Work for ZeroMQ's thread, which frees the port when it gets to that.
       for (let n = 0; n < 20; n++) await push.send(megabyte);
       await close(push);
@@ -100,7 +94,7 @@ test("both ends run, and nothing arrives", async () => {
 /** Whether a port takes a connection. */
 function listens(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const connection = connect(port, "127.0.0.1", () => resolve(true));
+    const connection = net.connect(port, "127.0.0.1", () => resolve(true));
     connection.on("error", () => resolve(false));
     connection.unref();
   });
@@ -108,7 +102,7 @@ function listens(port: number): Promise<boolean> {
 
 test("nothing prints, not even `No server`", { timeout: patience }, async () => {
   const silent = await freePort();
-  const server = createServer((connection) => connection.unref()).unref();
+  const server = net.createServer((connection) => connection.unref()).unref();
   await once(server.listen(silent, "127.0.0.1"), "listening");
   const ports = [silent];
   if (process.platform === "linux") {
@@ -126,8 +120,8 @@ test("nothing prints, not even `No server`", { timeout: patience }, async () => 
   }
   for (const port of ports) {
     const firstRetry = (options: object) => {
-      const socket = open(new Subscriber(options));
-      socket.connect(`tcp://127.0.0.1:${port}`);
+      const endpoint = `tcp://127.0.0.1:${port}`;
+      const socket = connect(new Subscriber(options), endpoint);
       return event(socket, "connect:retry").then(() => options);
     };
     const wary = { connectTimeout: 1000, handshakeInterval: 1000 };

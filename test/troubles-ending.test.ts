@@ -1,13 +1,9 @@
 // The README's troubles with ending.
 import assert from "node:assert/strict";
-import { afterEach, test } from "node:test";
 import { Pull } from "zeromq";
-import { bind, tcp } from "../tools/endpoints.ts";
-import { program } from "../tools/program.ts";
-import { end, patience } from "../tools/script.ts";
-import { open } from "../tools/sockets.ts";
-
-afterEach(end);
+import { patience } from "../tools/script.ts";
+import { tcp } from "../tools/temporary.ts";
+import { bind, open, program, test } from "../tools/test.ts";
 
 const windows = process.platform === "win32";
 
@@ -29,7 +25,7 @@ test("`Waiting for queued ZeroMQ messages`: a process does not end", async () =>
   const endpoint = await tcp();
   const heard = program(endpoint, lines(`{ linger: ${patience} }`, close));
   await heard.stdout.next("the last line");
-  const pull = open(new Pull({ receiveTimeout: patience }));
+  const pull = open(new Pull());
   await pull.bind(endpoint);
   assert.equal(String(await pull.receive()), "hello");
   assert.equal(await heard.status(), 0);
@@ -68,8 +64,7 @@ test("a process ends at once", async () => {
 test("the last messages are missing", { skip: windows && "no signals" }, async () => {
   const count = 50;
   const send = async (onSignal: string, receiveTimeout: number) => {
-    const options = { receiveHighWaterMark: 1, receiveTimeout };
-    const pull = open(new Pull(options));
+    const pull = new Pull({ receiveHighWaterMark: 1, receiveTimeout });
     const push = program(await bind(pull), `
       const socket = new Push();
       socket.connect(endpoint);

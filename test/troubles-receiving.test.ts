@@ -1,8 +1,7 @@
 // The README's troubles with receiving.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect, createServer, type Socket as Stream } from "node:net";
-import { afterEach, test } from "node:test";
+import net from "node:net";
 import {
   Dealer,
   Proxy,
@@ -15,14 +14,9 @@ import {
   XPublisher,
   XSubscriber,
 } from "zeromq";
-import { bind, freePort, tcp } from "../tools/endpoints.ts";
-import { program } from "../tools/program.ts";
-import { end, patience, serve } from "../tools/script.ts";
-import { event, open } from "../tools/sockets.ts";
-
-afterEach(end);
-
-const receiveTimeout = patience;
+import { patience, serve } from "../tools/script.ts";
+import { freePort, tcp } from "../tools/temporary.ts";
+import { bind, connect, event, open, program, test } from "../tools/test.ts";
 
 /** Publishes a message every 20 ms, until the test ends. */
 function repeat(publisher: Publisher, message: string) {
@@ -33,7 +27,7 @@ function repeat(publisher: Publisher, message: string) {
 }
 
 test("a subscriber prints nothing", async () => {
-  const publisher = open(new Publisher());
+  const publisher = new Publisher();
   const endpoint = await bind(publisher);
   const subscriber = (subscribe: string) =>
     program(
@@ -55,8 +49,7 @@ test("a subscriber prints nothing", async () => {
 
 test("a server ends with `Operation was not possible or timed out` (EAGAIN)", async () => {
   const disturb = async (endpoint: string) => {
-    const dealer = open(new Dealer({ receiveTimeout }));
-    dealer.connect(endpoint);
+    const dealer = connect(new Dealer(), endpoint);
     await dealer.send("no delimiter");
     return dealer;
   };
@@ -85,9 +78,9 @@ test("a client falls silent when the server's machine loses power", async (t) =>
   repeat(publisher, "hello");
 
   // When it is pulled, connections stay, but neither bytes nor a goodbye pass.
-  const ends: [Stream, Stream][] = [];
-  const cable = createServer((near) => {
-    const far = connect(port, "127.0.0.1");
+  const ends: [net.Socket, net.Socket][] = [];
+  const cable = net.createServer((near) => {
+    const far = net.connect(port, "127.0.0.1");
     near.pipe(far).pipe(near);
     for (const end of [near, far]) end.on("error", () => {});
     ends.push([near, far]);
@@ -124,11 +117,10 @@ test("a client falls silent when the server's machine loses power", async (t) =>
 });
 
 test("only the topic arrives; `cam1` also gets `cam10`", async () => {
-  const publisher = open(new XPublisher({ receiveTimeout }));
+  const publisher = new XPublisher();
   const endpoint = await bind(publisher);
   const subscribe = async (topic: string) => {
-    const subscriber = open(new Subscriber({ receiveTimeout }));
-    subscriber.connect(endpoint);
+    const subscriber = connect(new Subscriber(), endpoint);
     subscriber.subscribe(topic);
     await publisher.receive();
     return subscriber;
@@ -146,11 +138,10 @@ test("only the topic arrives; `cam1` also gets `cam10`", async () => {
 });
 
 test("a Reply server answers nobody any more", async () => {
-  const reply = open(new Reply({ receiveTimeout: 500 }));
+  const reply = new Reply({ receiveTimeout: 500 });
   const endpoint = await bind(reply);
   const ask = async (request: string) => {
-    const client = open(new Request({ receiveTimeout }));
-    client.connect(endpoint);
+    const client = connect(new Request(), endpoint);
     await client.send(request);
     return client;
   };
@@ -170,9 +161,8 @@ test("a Reply server answers nobody any more", async () => {
 });
 
 test("a Dealer's or Router's messages are not answered, or have frames one did not send", async () => {
-  const router = open(new Router({ receiveTimeout }));
-  const request = open(new Request({ receiveTimeout }));
-  request.connect(await bind(router));
+  const router = new Router();
+  const request = connect(new Request(), await bind(router));
   await request.send("a request");
   const frames = await router.receive();
   const envelope = frames.slice(0, -1);
@@ -181,9 +171,8 @@ test("a Dealer's or Router's messages are not answered, or have frames one did n
   await router.send([...envelope, "a reply"]);
   assert.deepEqual((await request.receive()).map(String), ["a reply"]);
 
-  const reply = open(new Reply({ receiveTimeout }));
-  const dealer = open(new Dealer({ receiveTimeout }));
-  dealer.connect(await bind(reply));
+  const reply = new Reply();
+  const dealer = connect(new Dealer(), await bind(reply));
   await dealer.send("no request");
   await assert.rejects(reply.receive(), { code: "EAGAIN" });
   await dealer.send(["", "a request"]);
@@ -195,10 +184,8 @@ test("a Dealer's or Router's messages are not answered, or have frames one did n
 test("a forwarder between publishers and subscribers passes nothing", async () => {
   const forward = async (front: Socket, back: Socket, timeout: number) => {
     const options = { receiveTimeout: timeout };
-    const publisher = open(new XPublisher(options));
-    const subscriber = open(new Subscriber(options));
-    publisher.connect(await bind(front));
-    subscriber.connect(await bind(back));
+    const publisher = connect(new XPublisher(options), await bind(front));
+    const subscriber = connect(new Subscriber(options), await bind(back));
     subscriber.subscribe();
     const proxy = new Proxy(front, back);
     const running = proxy.run();
@@ -211,22 +198,21 @@ test("a forwarder between publishers and subscribers passes nothing", async () =
       await running;
     }
   };
-  const naive = forward(open(new Subscriber()), open(new Publisher()), 1000);
+  const naive = forward(new Subscriber(), new Publisher(), 1000);
   await assert.rejects(naive, { code: "EAGAIN" });
-  const [front, back] = [open(new XSubscriber()), open(new XPublisher())];
-  assert.equal(await forward(front, back, patience), "news");
+  const wise = forward(new XSubscriber(), new XPublisher(), patience);
+  assert.equal(await wise, "news");
 });
 
 test("a client waits for ever for a reply", { timeout: patience }, async () => {
   const endpoint = await tcp();
-  const before = open(new Router({ receiveTimeout }));
+  const before = open(new Router());
   await before.bind(endpoint);
-  const naive = open(new Request({ receiveTimeout: 500 }));
-  naive.connect(endpoint);
+  const naive = connect(new Request({ receiveTimeout: 500 }), endpoint);
   await naive.send("naive");
   const ask = async (request: string): Promise<string> => {
-    const socket = open(new Request({ linger: 0, receiveTimeout: 1000 }));
-    socket.connect(endpoint);
+    const options = { linger: 0, receiveTimeout: 1000 };
+    const socket = connect(new Request(options), endpoint);
     await socket.send(request);
     const frames = await socket.receive().catch(() => undefined);
     socket.close();

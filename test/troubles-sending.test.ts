@@ -1,6 +1,5 @@
 // The README's troubles with sending.
 import assert from "node:assert/strict";
-import { afterEach, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import {
   Publisher,
@@ -11,42 +10,26 @@ import {
   Subscriber,
   XPublisher,
 } from "zeromq";
-import { bind, tcp } from "../tools/endpoints.ts";
-import { end, patience } from "../tools/script.ts";
-import { event, open } from "../tools/sockets.ts";
-
-afterEach(end);
-
-const receiveTimeout = patience;
+import { patience, start } from "../tools/script.ts";
+import { copy, tcp } from "../tools/temporary.ts";
+import { bind, connect, event, open, recipe, test } from "../tools/test.ts";
 
 const deadline = { timeout: patience };
 
 /** A client's function that asks, and returns the reply. */
 function client(endpoint: string) {
-  const socket = open(new Request({ receiveTimeout }));
-  socket.connect(endpoint);
+  const socket = connect(new Request(), endpoint);
   return async (request: string) => {
     await socket.send(request);
     return String(await socket.receive());
   };
 }
 
-/** Hands out jobs to workers that ask, and again those that none reports. */
-async function handOut(jobs: Set<string>, server: Reply) {
-  for await (const [report] of server) {
-    jobs.delete(String(report));
-    const [job = "none"] = jobs;
-    jobs.delete(job);
-    jobs.add(job); // at the end
-    await server.send(job);
-  }
-}
-
 test("jobs vanish; one worker idles while another has a backlog", deadline, async () => {
-  const push = open(new Push());
+  const push = new Push();
   const endpoint = await bind(push);
   const busy = open(new Pull());
-  const idle = open(new Pull({ receiveTimeout }));
+  const idle = open(new Pull());
   for (const worker of [busy, idle]) {
     const joined = event(push, "handshake");
     worker.connect(endpoint);
@@ -61,20 +44,28 @@ test("jobs vanish; one worker idles while another has a backlog", deadline, asyn
     assert.equal(String(await idle.receive()), job);
   }
 
-  const server = open(new Reply());
-  const desk = await bind(server);
-  handOut(new Set(["0", "1", "2"]), server);
-  assert.equal(await client(desk)("ready"), "0"); // and that worker dies
-  const ask = client(desk);
-  let done = "ready";
-  for (const job of ["1", "2", "0", "none"]) {
-    done = await ask(done);
-    assert.equal(done, job);
-  }
+  const [server, worker] = recipe("Jobs that must not be lost").map(copy);
+  const desk = await tcp();
+  const { stdout } = start(server, desk);
+  // Somebody takes a job and is never heard of again; a worker is killed.
+  const taker = connect(new Request(), desk);
+  await taker.send("");
+  assert.equal(String(await taker.receive()), "job 1");
+  taker.close();
+  const mortal = start(worker, desk);
+  const heir = start(worker, desk);
+  await mortal.stdout.next(/^job/, 3);
+  mortal.child.kill("SIGKILL");
+  await stdout.next(/: done$/, 50);
+  const jobs = Array.from({ length: 50 }, (_, n) => `job ${n + 1}: done`);
+  assert.deepEqual(new Set(stdout.all), new Set(jobs));
+  const last = mortal.stdout.all[mortal.stdout.all.length - 1];
+  assert.ok(heir.stdout.all.includes(last), `${last} is done by the other`);
+  assert.deepEqual([...heir.stderr.all, ...mortal.stderr.all], []);
 });
 
 test("`Socket is busy writing`, `Socket is busy reading` (EBUSY)", async () => {
-  const server = open(new Reply());
+  const server = new Reply();
   const endpoint = await bind(server);
   (async () => {
     for await (const frames of server) await server.send(frames);
@@ -115,10 +106,12 @@ test("`Socket is blocked by a bind or unbind operation`", async () => {
 test("a subscriber has gaps", async () => {
   const count = 5000;
   const frame = Buffer.alloc(10_000); // TCP's buffers hold some hundred.
-  const join = async (publisher: XPublisher, subscriber: Subscriber) => {
-    subscriber.connect(await bind(publisher));
+  const join = async (publisher: XPublisher, options?: object) => {
+    const endpoint = await bind(publisher);
+    const subscriber = connect(new Subscriber(options), endpoint);
     subscriber.subscribe();
     await publisher.receive();
+    return subscriber;
   };
   const receive = async (subscriber: Subscriber) => {
     for (let n = 0; n < count; n++) {
@@ -126,21 +119,18 @@ test("a subscriber has gaps", async () => {
       assert.equal(Number(number), n);
     }
   };
-  const publisher = open(new XPublisher());
-  const slow = open(new Subscriber({ receiveTimeout: 1000 }));
-  await join(publisher, slow);
+  const publisher = new XPublisher();
+  const slow = await join(publisher, { receiveTimeout: 1000 });
   for (let n = 0; n < count; n++) await publisher.send([String(n), frame]);
   await assert.rejects(receive(slow));
 
-  const unlimited = open(new XPublisher({ sendHighWaterMark: 0 }));
-  const behind = open(new Subscriber({ receiveTimeout }));
-  await join(unlimited, behind);
+  const unlimited = new XPublisher({ sendHighWaterMark: 0 });
+  const behind = await join(unlimited);
   for (let n = 0; n < count; n++) await unlimited.send([String(n), frame]);
   await receive(behind);
 
-  const careful = open(new XPublisher({ noDrop: true }));
-  const waited = open(new Subscriber({ receiveTimeout }));
-  await join(careful, waited);
+  const careful = new XPublisher({ noDrop: true });
+  const waited = await join(careful);
   let n = 0;
   const fill = async () => {
     for (; n < count; n++) await careful.send([String(n), frame]);
@@ -157,24 +147,21 @@ test("a subscriber has gaps", async () => {
 test("the first messages are missing", deadline, async () => {
   const endpoint = await tcp();
   // It connects again after a second: surely too late.
-  const reconnectInterval = 1000;
-  const early = open(new Subscriber({ reconnectInterval, receiveTimeout }));
+  const early = open(new Subscriber({ reconnectInterval: 1000 }));
   early.subscribe("news");
   const failed = event(early, "connect:retry");
   early.connect(endpoint);
   await failed;
 
-  const verbosity = "allSubs";
-  const publisher = open(new XPublisher({ verbosity, receiveTimeout }));
+  const publisher = open(new XPublisher({ verbosity: "allSubs" }));
   await publisher.bind(endpoint);
   await publisher.send("news: missing");
   await publisher.receive();
   await publisher.send("news: first");
   assert.equal(String(await early.receive()), "news: first");
 
-  const second = open(new Subscriber({ receiveTimeout }));
+  const second = connect(new Subscriber(), endpoint);
   second.subscribe("news");
-  second.connect(endpoint);
   await publisher.receive();
   await publisher.send("news: second");
   assert.equal(String(await second.receive()), "news: second");

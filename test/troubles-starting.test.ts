@@ -2,13 +2,10 @@
 import assert from "node:assert/strict";
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, test } from "node:test";
 import { build } from "esbuild";
-import { program } from "../tools/program.ts";
-import { end, root, run, start } from "../tools/script.ts";
+import { root, run, start } from "../tools/script.ts";
 import { project, temporary } from "../tools/temporary.ts";
-
-afterEach(end);
+import { program, test } from "../tools/test.ts";
 
 test("`Cannot find package 'tsx'`", async () => {
   const node = ["--import", "tsx", join(root, "eventloop/client.ts"), "?"];

@@ -7,8 +7,8 @@ import { connect } from "node:net";
 import { cpus } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import * as zmq from "zeromq";
-import { bind, freePort, ipc, tcp } from "./endpoints.ts";
 import { patience, run, type Script, serve, start } from "./script.ts";
+import { freePort, ipc, tcp } from "./temporary.ts";
 
 const size = Number(process.argv[2] ?? 1);
 if (!(size > 0)) {
@@ -70,7 +70,8 @@ async function flood(
   message: string,
   ...scripts: string[]
 ) {
-  const endpoint = await bind(socket);
+  const endpoint = await tcp();
+  await socket.bind(endpoint);
   const takers = scripts.map((script) => start(script, endpoint));
   const sum = () => takers.reduce((n, { stdout }) => n + stdout.all.length, 0);
   const idle = () => takers.some(({ stdout }) => stdout.all.length === 0);
@@ -91,8 +92,8 @@ async function flood(
 }
 
 const { length, 0: cpu } = cpus();
-const { node: version } = process.versions;
-console.log(`Node ${version}, libzmq ${zmq.version}, ${length} × ${cpu.model}`);
+const node = `Node ${process.versions.node}`;
+console.log(`${node}, libzmq ${zmq.version}, ${length} × ${cpu.model}`);
 print("", "median", "", "lowest to highest");
 
 // What waynes-world/server.ts does until its first line, without tsx.
@@ -103,10 +104,9 @@ const bare = `
   console.log("Camera 1?");
   await cameras[0].send("Camera 1");`;
 const endpoints = [await tcp(), ipc()];
-const node = ["--input-type=module", "--eval", bare, ...endpoints];
-await firstLine("start, bare Node", () => run(process.execPath, node));
-const script = "waynes-world/server.ts";
-await firstLine("start, with tsx", () => start(script, ...endpoints));
+const args = ["--input-type=module", "--eval", bare, ...endpoints];
+await firstLine("start, bare Node", () => run(process.execPath, args));
+await firstLine("start, with tsx", () => start("waynes-world/server.ts", ...endpoints));
 
 const message = '{"n":1,"text":"hello"}';
 const port = await freePort();

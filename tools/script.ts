@@ -1,11 +1,12 @@
 // Starts a script as a user does, and reads what it prints.
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { readdirSync } from "node:fs";
 import { constants } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 /** The repository's folder. */
@@ -14,26 +15,28 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 /** How long to wait for a line or an end, in ms: enough for a busy machine. */
 export const patience = 40_000;
 
-/** The lines of one output of a process, as they come. */
-export class Lines {
+/** The lines of one output of a process, as they come: an event "line" each. */
+export class Lines extends EventEmitter {
   /** All lines so far. */
   readonly all: string[] = [];
-  readonly #reader;
   readonly #errors;
   #ended = false;
   #next = 0;
 
   /** @param errors what to show, too, when an expected line does not come */
   constructor(output: Readable, errors?: Lines) {
+    super();
     this.#errors = errors;
-    this.#reader = createInterface({ input: output });
-    this.#reader.on("line", (line) => this.all.push(line));
-    this.#reader.on("close", () => (this.#ended = true));
-  }
-
-  /** Calls `listener` for each line that comes from now on. */
-  each(listener: (line: string) => void) {
-    this.#reader.on("line", listener);
+    const reader = createInterface({ input: output });
+    reader.on("line", (line) => {
+      this.all.push(line);
+      this.emit("line", line);
+      this.emit("change");
+    });
+    reader.on("close", () => {
+      this.#ended = true;
+      this.emit("change");
+    });
   }
 
   /**
@@ -43,29 +46,19 @@ export class Lines {
    * @throws where the output ends, or `patience` does, before they have come
    */
   async next(expected: string | RegExp, count = 1): Promise<string> {
-    const stop = new AbortController();
-    const abort = () => stop.abort();
-    const timer = setTimeout(abort, patience);
-    this.#reader.once("close", abort);
-    if (this.#ended) abort();
-    try {
-      for (;;) {
-        while (this.#next < this.all.length) {
-          const line = this.all[this.#next++];
-          const matches =
-            line === expected ||
-            (expected instanceof RegExp && expected.test(line));
-          if (matches && --count === 0) return line;
-        }
-        await once(this.#reader, "line", { signal: stop.signal });
+    const signal = AbortSignal.timeout(patience);
+    for (;;) {
+      while (this.#next < this.all.length) {
+        const line = this.all[this.#next++];
+        const matches =
+          line === expected || (expected instanceof RegExp && expected.test(line));
+        if (matches && --count === 0) return line;
       }
-    } catch {
-      const lines = [...this.all, ...(this.#errors?.all ?? [])].slice(-20);
-      throw new Error([`no line ${expected}, only:`, ...lines].join("\n  "));
-    } finally {
-      clearTimeout(timer);
-      this.#reader.off("close", abort);
+      if (this.#ended || signal.aborted) break;
+      await once(this, "change", { signal }).catch(() => {}); // too late
     }
+    const lines = [...this.all, ...(this.#errors?.all ?? [])].slice(-20);
+    throw new Error([`no line ${expected}, only:`, ...lines].join("\n  "));
   }
 }
 
@@ -127,14 +120,12 @@ export function run(
     });
   });
   /** Like `ended`, but rejects when `patience` is at its end. */
-  const status = () =>
-    Promise.race([
-      ended,
-      new Promise<never>((_, reject) => {
-        const late = new Error(`still running: ${command} ${args.join(" ")}`);
-        setTimeout(reject, patience, late).unref();
-      }),
-    ]);
+  const status = async () => {
+    const late = setTimeout(patience, undefined, { ref: false });
+    const status = await Promise.race([ended, late]);
+    if (status !== undefined) return status;
+    throw new Error(`still running: ${command} ${args.join(" ")}`);
+  };
   /** Whether it has neither ended nor been ended by a signal. */
   const runs = () => child.exitCode === null && child.signalCode === null;
   const script = { child, stdout, stderr, ended, status, runs };

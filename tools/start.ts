@@ -25,7 +25,7 @@ function play(name: string, colour: number, ...args: string[]) {
     ? `\x1b[${colour}m${column}\x1b[0m`
     : column;
   for (const output of [script.stdout, script.stderr]) {
-    output.each((line) => console.log(front + line));
+    output.on("line", (line) => console.log(front + line));
   }
   script.ended.then((status) => {
     if (status !== 0) exit(status);

@@ -1,8 +1,37 @@
-// Folders for one test, or measurement, alone.
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+// Endpoints and folders that belong to one test, or measurement, alone.
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { context } from "zeromq";
 import { root } from "./script.ts";
+
+// Sockets that are left open at the end keep no process waiting.
+context.blocky = false;
+
+// Below 32768, where systems begin to hand out ports for connections, and
+// apart from those of test files that run at the same time.
+let port = 10_000 + ((process.pid * 64) % 20_000);
+
+/**
+ * A TCP port on 127.0.0.1 where nothing listens.
+ * @throws the system's error, unless it is that a port is in use
+ */
+export async function freePort(): Promise<number> {
+  const candidate = ++port;
+  const server = createServer().listen(candidate, "127.0.0.1");
+  const bound = await once(server, "listening").catch((error) => {
+    if (error.code !== "EADDRINUSE") throw error;
+  });
+  server.close();
+  return bound ? candidate : freePort();
+}
+
+/** A TCP endpoint on 127.0.0.1 where nothing listens. */
+export async function tcp(): Promise<string> {
+  return `tcp://127.0.0.1:${await freePort()}`;
+}
 
 const folders: string[] = [];
 process.on("exit", () => {
@@ -12,21 +41,38 @@ process.on("exit", () => {
   }
 });
 
-/**
- * A new folder, removed when this process ends. Its path is short, as one for
- * IPC must be.
- */
-export function temporary(): string {
-  const path = mkdtempSync(join(tmpdir(), "zmq-"));
+/** A new folder with a short path, as one for IPC must be. */
+export function temporary(parent = tmpdir(), prefix = "zmq-"): string {
+  const path = mkdtempSync(join(parent, prefix));
   folders.push(path);
   return path;
 }
 
-/** A new project in such a folder, with the packages of this one. */
+let sockets: string;
+let paths = 0;
+
+/** An IPC endpoint where nothing listens. */
+export function ipc(): string {
+  sockets ??= temporary();
+  return `ipc://${join(sockets, `${++paths}.ipc`)}`;
+}
+
+/** A new project in a folder of its own, which finds this one's packages. */
 export function project(): string {
-  const path = temporary();
-  const modules = "node_modules";
-  symlinkSync(join(root, modules), join(path, modules), "junction");
+  const path = join(temporary(root, ".project-"), "project");
+  mkdirSync(path);
   writeFileSync(join(path, "package.json"), '{ "type": "module" }');
   return path;
 }
+
+/** A new script in such a project: its path. */
+export function copy(code: string): string {
+  const path = join(project(), "script.ts");
+  writeFileSync(path, code);
+  return path;
+}
+
+/** What to do where the temporary folder is not good for IPC. */
+export const otherFolder =
+  `set ${process.platform === "win32" ? "TEMP" : "TMPDIR"} ` +
+  "to another folder, with a short path";

@@ -1,20 +1,15 @@
 import assert from "node:assert/strict";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
-import { root, run, type Script, scripts, start } from "../../tools/script.ts";
+import { root, run, scripts, start } from "../../tools/script.ts";
+import { test } from "../../tools/test.ts";
 
-/** What a client prints of the malformed endpoint `?`. */
-const started = /Invalid argument/;
 const [script] = scripts;
-
-async function printed({ stdout, stderr, ended }: Script) {
-  await ended;
-  return [...stdout.all, ...stderr.all].join("\n");
-}
+/** What a script prints when it gets a malformed endpoint. */
+const started = /Invalid argument/;
 
 test("with node --import tsx", async () => {
-  assert.match(await printed(start(script, "?")), started);
+  await start(script, "?").stderr.next(started);
 });
 
 test("with its first line", async (t) => {
@@ -26,8 +21,8 @@ test("with its first line", async (t) => {
       assert.fail(`${path} lacks its run bit. Restore it: chmod +x ${path}`);
     }
   }
-  const output = await printed(run(`./${script}`, ["?"]));
-  if (started.test(output)) return;
-  const [reason] = output.split("\n");
-  t.skip(`${reason}. Start the scripts with node --import tsx server.ts`);
+  const { ended, stderr } = run(`./${script}`, ["?"]);
+  await ended;
+  if (stderr.all.some((line) => started.test(line))) return;
+  t.skip(`${stderr.all[0]}. Start the scripts with node --import tsx server.ts`);
 });

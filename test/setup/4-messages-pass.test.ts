@@ -1,16 +1,12 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { Pair } from "zeromq";
-import { hasIpc, ipc, otherFolder, tcp } from "../../tools/endpoints.ts";
+import { ipc, otherFolder, tcp } from "../../tools/temporary.ts";
+import { hasIpc, open, test } from "../../tools/test.ts";
 
-/**
- * Sends a message from one socket to another.
- * @param remedy what to do where it does not arrive
- * @throws names the endpoint and the system's reason
- */
+/** Sends a message from one socket to another, or says what to do about it. */
 async function pass(endpoint: string, remedy: string) {
-  const one = new Pair({ receiveTimeout: 5000 });
-  const other = new Pair({ sendTimeout: 5000 });
+  const one = open(new Pair({ receiveTimeout: 5000 }));
+  const other = open(new Pair({ sendTimeout: 5000 }));
   try {
     await one.bind(endpoint);
     other.connect(endpoint);
@@ -19,9 +15,6 @@ async function pass(endpoint: string, remedy: string) {
   } catch (error) {
     const reason = error instanceof Error ? error.message : error;
     assert.fail(`No message passes at ${endpoint}: ${reason}.\n${remedy}`);
-  } finally {
-    one.close();
-    other.close();
   }
 }
 
@@ -31,12 +24,7 @@ test("within one process", () =>
 test("over TCP on 127.0.0.1", async () =>
   pass(await tcp(), "Is the loopback interface up, and no firewall on it?"));
 
-test(
-  "over IPC in the temporary folder",
-  { skip: !(await hasIpc()) && "this system has no IPC" },
-  () =>
-    pass(
-      ipc(),
-      `If the path is too long, or not writable: ${otherFolder}.`,
-    ),
-);
+test("over IPC in the temporary folder", async (t) => {
+  if (!(await hasIpc())) return t.skip("this system has no IPC");
+  await pass(ipc(), `If the path is too long, or not writable: ${otherFolder}.`);
+});

@@ -2,24 +2,21 @@ import assert from "node:assert/strict";
 import { lstatSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
 import { Pair, Subscriber } from "zeromq";
-import { hasIpc, otherFolder } from "../../tools/endpoints.ts";
+import { otherFolder } from "../../tools/temporary.ts";
+import { event, hasIpc, open, test } from "../../tools/test.ts";
 
 const running =
-  "An example may still be running in another terminal: " +
-  "end it there with Ctrl-C.";
+  "An example may still be running in another terminal: end it there with Ctrl-C.";
 
 /** Binds as the examples do, and returns the system's reason why it cannot. */
 async function bind(endpoint: string) {
-  const pair = new Pair();
+  const pair = open(new Pair());
   try {
     await pair.bind(endpoint);
     await pair.unbind(endpoint);
   } catch (error) {
     return error instanceof Error ? error.message : error;
-  } finally {
-    pair.close();
   }
 }
 
@@ -30,21 +27,19 @@ for (const port of [5566, 5567, 5568]) {
   });
 }
 
-/** @returns whether somebody answers: a bind would take the path away */
-async function isServed(endpoint: string) {
-  const socket = new Subscriber();
-  const served = new Promise<boolean>((resolve) => {
-    socket.events.on("connect", () => resolve(true));
-    socket.events.on("connect:retry", () => resolve(false));
-  });
-  socket.connect(endpoint);
-  return served.finally(() => socket.close());
-}
-
 test("IPC path waynes-world.ipc", async (t) => {
   if (!(await hasIpc())) return t.skip("this system has no IPC");
   const path = join(tmpdir(), "waynes-world.ipc");
-  assert.ok(!(await isServed(`ipc://${path}`)), `${path} is taken. ${running}`);
+  // Where somebody answers, a bind would take the path away.
+  const socket = open(new Subscriber());
+  const served = Promise.race([
+    event(socket, "connect").then(() => true),
+    event(socket, "connect:retry").then(() => false),
+  ]);
+  socket.connect(`ipc://${path}`);
+  const taken = await served;
+  socket.close();
+  assert.ok(!taken, `${path} is taken. ${running}`);
   const reason = await bind(`ipc://${path}`);
   if (!reason) return;
   const owner = lstatSync(path, { throwIfNoEntry: false })?.uid;

@@ -1,0 +1,78 @@
+// Node's test(): when a test ends, so does all that it has started or opened.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach } from "node:test";
+import { type EventType, Pair, type Socket } from "zeromq";
+import { end, patience, root, run } from "./script.ts";
+import { ipc, tcp } from "./temporary.ts";
+
+export { test } from "node:test";
+
+// What nothing refers to any more, while a test waits, is closed as garbage.
+const sockets = new Set<Socket>();
+
+afterEach(async () => {
+  for (const socket of sockets) socket.close();
+  sockets.clear();
+  await end();
+});
+
+/** Keeps a socket, which waits no longer than `patience` if it has no limit. */
+export function open<S extends Socket>(socket: S): S {
+  sockets.add(socket);
+  if ("receiveTimeout" in socket && socket.receiveTimeout === -1) {
+    socket.receiveTimeout = patience;
+  }
+  if ("sendTimeout" in socket && socket.sendTimeout === -1) {
+    socket.sendTimeout = patience;
+  }
+  return socket;
+}
+
+/** Opens a socket, and binds it to an endpoint of its own. */
+export async function bind(socket: Socket): Promise<string> {
+  const endpoint = await tcp();
+  await open(socket).bind(endpoint);
+  return endpoint;
+}
+
+/** Opens a socket, and connects it. */
+export function connect<S extends Socket>(socket: S, endpoint: string): S {
+  open(socket).connect(endpoint);
+  return socket;
+}
+
+/** Whether this system has IPC at all: not all Windows have. */
+export async function hasIpc(): Promise<boolean> {
+  const bound = open(new Pair()).bind(ipc());
+  return bound.then(() => true, (error) => error.code !== "EAFNOSUPPORT");
+}
+
+/** Resolves at the next event of a type, like "handshake", of a socket. */
+export function event(socket: Socket, type: EventType): Promise<unknown> {
+  return new Promise((resolve) => socket.events.on(type, resolve));
+}
+
+/**
+ * Runs lines of a program, as users write them, in plain Node.
+ * @param endpoint the program's `endpoint`
+ * @param cwd the folder to start it in
+ */
+export function program(endpoint: string, lines: string, cwd = root) {
+  const code = `
+    import { once } from "node:events";
+    import { createServer } from "node:net";
+    import { Worker } from "node:worker_threads";
+    import { Publisher, Pull, Push, Reply, Request, Subscriber, XPublisher } from "zeromq";
+    const endpoint = process.argv[1];
+    ${lines}`;
+  const node = ["--expose-gc", "--input-type=module", "--eval", code, endpoint];
+  return run(process.execPath, node, { cwd });
+}
+
+/** The blocks of TypeScript below one of the README's headings. */
+export function recipe(heading: string): string[] {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const [section] = readme.split(`\n### ${heading}\n`)[1].split(/^##/m);
+  return [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
+}
