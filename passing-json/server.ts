@@ -13,6 +13,10 @@ await socket.bind(endpoint).catch((error) => {
 
 for (;;) {
   console.log("Hello world?");
-  await socket.send(JSON.stringify({ code: 200, text: "hello world" }));
+  const job = JSON.stringify({ code: 200, text: "hello world" });
+  // Where the only worker leaves at that moment, send() rejects with EAGAIN.
+  await socket.send(job).catch((error) => {
+    if (error.code !== "EAGAIN") throw error;
+  });
   await setTimeout(1000);
 }
