@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { Reply, Request } from "zeromq";
-import { root, serve, start } from "../tools/script.ts";
+import { read, serve, start } from "../tools/script.ts";
 import { copy, ipc, tcp } from "../tools/temporary.ts";
 import { bind, connect, test } from "../tools/test.ts";
 
@@ -56,13 +54,10 @@ test("several clients at once get their own frames back, which are shown escaped
   const endpoint = await tcp();
   const server = await serve(SERVER, endpoint);
   const messages = [
-    ["text"],
-    [""],
-    ["many", "", "frames"],
+    ...[["text"], [""], ["many", "", "frames"], ["\x1b[2J\r\n"]],
     Array.from({ length: 1000 }, String),
     [Buffer.from([0xff, 0x00, 0xfe])],
     [Buffer.alloc(2 ** 20, "a megabyte ")],
-    ["\x1b[2J\r\n"],
   ];
   const clients = messages.map(() => connect(new Request(), endpoint));
   for (const [n, client] of clients.entries()) await client.send(messages[n]);
@@ -76,15 +71,10 @@ test("several clients at once get their own frames back, which are shown escaped
   }
 });
 
-/** Starts a copy of the server with a change. */
-function startCopy(endpoint: string, from: string, to: string) {
-  const code = readFileSync(join(root, SERVER), "utf8");
-  return start(copy(code.replace(from, to)), endpoint);
-}
-
 test("any other error ends the server, and is shown", async () => {
   const broken = 'Promise.reject<Buffer[]>(new Error("broken"))';
-  const { status, stderr } = startCopy(await tcp(), "socket.receive()", broken);
+  const script = copy(read(SERVER).replace("socket.receive()", broken));
+  const { status, stderr } = start(script, await tcp());
   await stderr.next(/^Error: broken/);
   assert.equal(await status(), 1);
 });
@@ -92,7 +82,7 @@ test("any other error ends the server, and is shown", async () => {
 test("a copy's callback may await something before it replies", async () => {
   const endpoint = await tcp();
   const later = "  await new Promise((done) => setTimeout(done, 10));\n$&";
-  startCopy(endpoint, "  await socket.send(", later);
+  start(copy(read(SERVER).replace("  await socket.send(", later)), endpoint);
   const request = connect(new Request(), endpoint);
   for (const message of ["one", "two", "three"]) {
     await request.send(message);

@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { root, start } from "../tools/script.ts";
+import { read, start } from "../tools/script.ts";
 import { test } from "../tools/test.ts";
 
 test("npm run bench measures what the README shows", async () => {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const [, table] = /^```text\n(.*?)\n```$/ms.exec(readme) ?? [];
+  const [, table] = /^```text\n(.*?)\n```$/ms.exec(read("README.md")) ?? [];
   /** A row without its figures, and what else differs between machines. */
   const shape = (row: string) =>
     row

@@ -1,14 +1,13 @@
 // What the README shows is what happens.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
-import { root, run, serve, servers } from "../tools/script.ts";
+import { read, root, run, serve, servers } from "../tools/script.ts";
 import { test } from "../tools/test.ts";
 
-const read = (file: string) => readFileSync(join(root, file), "utf8");
 const readme = read("README.md");
 const { name, version, scripts } = JSON.parse(read("package.json"));
 

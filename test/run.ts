@@ -21,9 +21,8 @@ const promises = files
 let [passed, failed, skipped] = [0, 0, 0];
 
 /** Prints lines that stay. */
-function print(lines: string) {
+const print = (lines: string) =>
   console.log(process.stdout.isTTY ? `\r\x1b[K${lines}` : lines);
-}
 
 /** Shows what goes on: on a terminal, in a line that the next replaces. */
 function show(line: string) {

@@ -1,18 +1,20 @@
 // What all seven scripts have in common.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { cpSync, readFileSync } from "node:fs";
+import { cpSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import { Push, XPublisher } from "zeromq";
-import { root, run, type Script, scripts, serve, servers, start } from "../tools/script.ts";
+import {
+  read, root, run, type Script, scripts, serve, servers, start,
+} from "../tools/script.ts";
 import { freePort, ipc, project, tcp } from "../tools/temporary.ts";
 import { event, open, test } from "../tools/test.ts";
 
 test("the folders hold seven scripts, which begin alike", () => {
   assert.equal(scripts.length, 7);
   for (const script of scripts) {
-    const [line] = readFileSync(join(root, script), "utf8").split("\n");
+    const [line] = read(script).split("\n");
     assert.equal(line, "#!/usr/bin/env -S node --import tsx", script);
   }
 });
@@ -80,8 +82,7 @@ for (const [script, endpoint, server] of [
 }
 
 test("eventloop/client.ts takes a port over 65535 as ZeroMQ does, until Ctrl-C", async () => {
-  const script = "eventloop/client.ts";
-  const client = await startEarly(script, "tcp://127.0.0.1:99999");
+  const client = await startEarly("eventloop/client.ts", "tcp://127.0.0.1:99999");
   await interrupt(client);
   assert.deepEqual(client.stdout.all, []);
 });

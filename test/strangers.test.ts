@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import net from "node:net";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { curveKeyPair, Dealer, Pair } from "zeromq";
-import { root, run, scripts, serve, servers, start } from "../tools/script.ts";
+import { read, run, scripts, serve, servers, start } from "../tools/script.ts";
 import { copy, freePort } from "../tools/temporary.ts";
 import { connect, event, recipe, test } from "../tools/test.ts";
 
@@ -36,6 +35,8 @@ for (const script of servers) {
       await sendBytes(port, Buffer.concat([greeting, randomBytes(n)]));
     }
 
+    assert.ok(server.runs(), server.stderr.all.join("\n"));
+
     // No server here has a socket that may talk to a Pair.
     const pair = new Pair();
     const refused = event(pair, "disconnect");
@@ -64,8 +65,7 @@ for (const script of servers) {
 test("strangers are kept out, and what friends say is not to be seen", async () => {
   const [door, key] = recipe("Keep strangers out");
   const startWith = (socket: string, script: string, endpoint: string, env = {}) => {
-    const code = readFileSync(join(root, script), "utf8");
-    const path = copy(code.replace(/^const socket = .*\n/m, () => socket));
+    const path = copy(read(script).replace(/^const socket = .*\n/m, () => socket));
     return run(process.execPath, ["--import", "tsx", path, endpoint], { env });
   };
   const [server, friend, other, stranger] = [1, 2, 3, 4].map(curveKeyPair);

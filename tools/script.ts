@@ -1,7 +1,7 @@
 // Starts a script as a user does, and reads what it prints.
 import { spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -11,6 +11,9 @@ import { fileURLToPath } from "node:url";
 
 /** The repository's folder. */
 export const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** @returns the text of a file of the repository */
+export const read = (path: string) => readFileSync(join(root, path), "utf8");
 
 /** How long to wait for a line or an end, in ms: enough for a busy machine. */
 export const patience = 40_000;

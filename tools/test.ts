@@ -1,9 +1,7 @@
 // Node's test(): when a test ends, so does all that it has started or opened.
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterEach } from "node:test";
 import { type EventType, Pair, type Socket } from "zeromq";
-import { end, patience, root, run } from "./script.ts";
+import { end, patience, read, root, run } from "./script.ts";
 import { ipc, tcp } from "./temporary.ts";
 
 export { test } from "node:test";
@@ -72,7 +70,6 @@ export function program(endpoint: string, lines: string, cwd = root) {
 
 /** The blocks of TypeScript below one of the README's headings. */
 export function recipe(heading: string): string[] {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const [section] = readme.split(`\n### ${heading}\n`)[1].split(/^##/m);
+  const [section] = read("README.md").split(`\n### ${heading}\n`)[1].split(/^##/m);
   return [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
 }
