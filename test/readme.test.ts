@@ -21,12 +21,13 @@ async function play([, folder, command, output]: string[]) {
   const npm = `${scripts.start}`.replace("node ", "");
   const node = isNpm ? npm : `--import tsx ${command}`;
   const cwd = folder === name ? root : join(root, folder);
-  const { stdout } = run(process.execPath, node.split(" "), { cwd });
+  const { stderr, stdout } = run(process.execPath, node.split(" "), { cwd });
   await stdout.next(lines[0]);
   return async () => {
     for (const line of lines.slice(1)) await stdout.next(line);
+    const all = [...stderr.all, ...stdout.all];
     // Scripts that share a terminal may print more in between.
-    if (!isNpm) assert.deepEqual(stdout.all.slice(0, lines.length), lines);
+    if (!isNpm) assert.deepEqual(all.slice(0, lines.length), lines);
   };
 }
 

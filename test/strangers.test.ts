@@ -34,7 +34,6 @@ for (const script of servers) {
       await sendBytes(port, "\x01\0\x03\0hi"); // ZMTP 1.0, no delimiter frame
       await sendBytes(port, Buffer.concat([greeting, randomBytes(n)]));
     }
-
     assert.ok(server.runs(), server.stderr.all.join("\n"));
 
     // No server here has a socket that may talk to a Pair.
@@ -55,7 +54,7 @@ for (const script of servers) {
       while (String(await dealer.receive()) !== ",second");
     }
 
-    const [friend = ""] = scripts.filter((name) => dirname(name) === dirname(script));
+    const [friend] = scripts.filter((name) => dirname(name) === dirname(script));
     await start(friend, endpoint).stdout.next(/./);
     assert.deepEqual(server.stderr.all, []);
     assert.ok(server.runs());

@@ -57,11 +57,12 @@ export function ipc(): string {
   return `ipc://${join(sockets, `${++paths}.ipc`)}`;
 }
 
-/** A new project in a folder of its own, which finds this one's packages. */
+/** A new project in a folder of its own, which has only the packages from here. */
 export function project(): string {
   const path = join(temporary(root, ".project-"), "project");
   mkdirSync(path);
   writeFileSync(join(path, "package.json"), '{ "type": "module" }');
+  writeFileSync(join(path, "tsconfig.json"), "{}");
   return path;
 }
 

@@ -6,7 +6,7 @@ import { ipc, tcp } from "./temporary.ts";
 
 export { test } from "node:test";
 
-// What nothing refers to any more, while a test waits, is closed as garbage.
+// What nothing refers to any more, while a test waits, may be closed as garbage.
 const sockets = new Set<Socket>();
 
 afterEach(async () => {
@@ -15,7 +15,7 @@ afterEach(async () => {
   await end();
 });
 
-/** Keeps a socket, which waits no longer than `patience` if it has no limit. */
+/** Keeps a socket until the test ends. Without a limit, it waits `patience`. */
 export function open<S extends Socket>(socket: S): S {
   sockets.add(socket);
   if ("receiveTimeout" in socket && socket.receiveTimeout === -1) {
