@@ -26,8 +26,9 @@ test("a client waits ten seconds for a reply, and for a server as long as it tak
   assert.equal(String(await slow.receive()), REQUESTS[4]);
   const begin = performance.now();
   assert.equal(await client.status(), 1);
-  // Ten seconds; on a busy machine, its clock may be ahead.
-  assert.ok(performance.now() - begin > 7000);
+  const waited = performance.now() - begin;
+  // On a busy machine, its clock may be ahead, or its end seen late.
+  assert.ok(waited > 7000 && waited < 20_000, `${waited}`);
   assert.deepEqual(client.stdout.all, REPLIES.slice(0, 4));
   await client.stderr.next(/Error: Operation was not possible or timed out/);
 
@@ -81,11 +82,13 @@ test("any other error ends the server, and is shown", async () => {
 
 test("a copy's callback may await something before it replies", async () => {
   const endpoint = await tcp();
-  const later = "  await new Promise((done) => setTimeout(done, 10));\n$&";
-  start(copy(read(SERVER).replace("  await socket.send(", later)), endpoint);
+  const later = '  await new Promise((f) => setTimeout(f, 10)); console.log("later");\n$&';
+  const script = copy(read(SERVER).replace("  await socket.send(", later));
+  const server = start(script, endpoint);
   const request = connect(new Request(), endpoint);
   for (const message of ["one", "two", "three"]) {
     await request.send(message);
     assert.equal(String(await request.receive()), message);
+    await server.stdout.next("later");
   }
 });

@@ -102,9 +102,11 @@ for (const [layer, title, check] of /** @type {const} */ ([
   [2, "the packages work", checkPackages],
   [3, "a script starts", checkSystem],
 ])) {
-  if (layer < 3) console.log(`Layer ${layer}: ${title}`);
+  const heading = `Layer ${layer}: ${title}`;
+  if (layer < 3) console.log(heading);
   const problem = check();
   if (!problem) continue;
+  if (layer === 3) console.log(heading); // where it works, test/run.ts says so
   console.log(`  ✖ ${problem.replaceAll("\n", "\n    ")}\n
 Your setup does not work: layer ${layer}, "${title}", is broken.`);
   process.exitCode = 1;

@@ -10,7 +10,7 @@ test("npm run bench measures what the README shows", async () => {
       .replace(/^Node [\d.]+, libzmq [\d.]+, \d+ × .+/, "Node")
       .replace(/ +[\d,]+ (ms|µs|\/s) +[\d,]+ to [\d,]+$/, " $1");
   const { stdout, stderr, status } = start("tools/bench.ts", "0.005");
-  assert.equal(await status(), 0);
+  assert.equal(await status(), 0, stderr.all.join("\n"));
   assert.deepEqual(stdout.all.map(shape), table.split("\n").map(shape));
   assert.deepEqual(stderr.all, []);
 });

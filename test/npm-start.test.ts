@@ -9,7 +9,7 @@ const skip = process.platform === "win32" && "Windows has no such signals";
 
 /** Fails where a server or a client of an endpoint is still running. */
 async function assertNobodyIsLeft(endpoint: string) {
-  // Clients that were left behind try again every 0.1 s or two. So they are
+  // Clients that were left behind try again about every 0.1 s. So they are
   // connected before this one, which tries, in vain, before there is a server.
   const dealer = open(new Dealer({ reconnectInterval: 500 }));
   const refused = event(dealer, "connect:retry");
@@ -23,8 +23,6 @@ async function assertNobodyIsLeft(endpoint: string) {
   await router.bind(endpoint);
   await router.receive();
   assert.equal(peers, 1, "a client is still running");
-  dealer.close();
-  router.close();
 }
 
 for (const [example, until, code, happen, ...lines] of [

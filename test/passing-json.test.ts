@@ -46,7 +46,7 @@ test("the server waits while there is no worker", { timeout: patience }, async (
   await connect(new Pull(), endpoint).receive();
 });
 
-test("the server goes on when its only worker leaves (EAGAIN), and ends at any other error", async () => {
+test("the server goes on after EAGAIN, and ends at any other error", async () => {
   const startCopy = async (error: string) => {
     const reject = `Promise.reject(Object.assign(new Error(), { code: "${error}" }))`;
     return start(copy(read(SERVER).replace("socket.send(job)", reject)), await tcp());

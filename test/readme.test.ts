@@ -18,8 +18,7 @@ const { name, version, scripts } = JSON.parse(read("package.json"));
 async function play([, folder, command, output]: string[]) {
   const lines = output.split("\n").filter((line) => /^(?!> )./.test(line));
   const isNpm = command === "npm start";
-  const npm = `${scripts.start}`.replace("node ", "");
-  const node = isNpm ? npm : `--import tsx ${command}`;
+  const node = isNpm ? scripts.start.replace("node ", "") : `--import tsx ${command}`;
   const cwd = folder === name ? root : join(root, folder);
   const { stderr, stdout } = run(process.execPath, node.split(" "), { cwd });
   await stdout.next(lines[0]);

@@ -81,7 +81,8 @@ for (const [script, endpoint, server] of [
   });
 }
 
-test("eventloop/client.ts takes a port over 65535 as ZeroMQ does, until Ctrl-C", async () => {
+// A check of the port would refuse what ZeroMQ takes, modulo 65536.
+test("eventloop/client.ts takes a port over 65535, until Ctrl-C", async () => {
   const client = await startEarly("eventloop/client.ts", "tcp://127.0.0.1:99999");
   await interrupt(client);
   assert.deepEqual(client.stdout.all, []);
@@ -92,7 +93,7 @@ for (const [script, everywhere, ...more] of [
   ["passing-json/server.ts", "*"],
   ["eventloop/server.ts", "0.0.0.0"],
 ]) {
-  test(`${script} listens everywhere, until Ctrl-C`, async () => {
+  test(`${script} binds to ${everywhere}, until Ctrl-C`, async () => {
     const port = await freePort();
     const endpoint = `tcp://${everywhere}:${port}`;
     const server = await serve(script, endpoint, ...more);

@@ -101,6 +101,7 @@ test("strangers are kept out, and what friends say is not to be seen", async () 
     assert.equal(await client.status(), 0);
     assert.equal(client.stdout.all.length, 5);
   }
+  await served.stdout.next(/^MSG/, 10);
   assert.equal(served.stdout.all.length, 11);
   for (const { runs, stdout } of strangers) {
     assert.ok(runs());

@@ -10,11 +10,9 @@ import {
   Subscriber,
   XPublisher,
 } from "zeromq";
-import { patience, start } from "../tools/script.ts";
+import { start } from "../tools/script.ts";
 import { copy, tcp } from "../tools/temporary.ts";
 import { bind, connect, event, open, recipe, test } from "../tools/test.ts";
-
-const deadline = { timeout: patience };
 
 /** A client's function that asks, and returns the reply. */
 function client(endpoint: string) {
@@ -25,7 +23,7 @@ function client(endpoint: string) {
   };
 }
 
-test("jobs vanish; one worker idles while another has a backlog", deadline, async () => {
+test("jobs vanish; one worker idles while another has a backlog", async () => {
   const push = new Push();
   const endpoint = await bind(push);
   const busy = open(new Pull());
@@ -59,8 +57,6 @@ test("jobs vanish; one worker idles while another has a backlog", deadline, asyn
   await stdout.next(/: done$/, 50);
   const jobs = Array.from({ length: 50 }, (_, n) => `job ${n + 1}: done`);
   assert.deepEqual(new Set(stdout.all), new Set(jobs));
-  const last = mortal.stdout.all[mortal.stdout.all.length - 1];
-  assert.ok(heir.stdout.all.includes(last), `${last} is done by the other`);
   assert.deepEqual([...heir.stderr.all, ...mortal.stderr.all], []);
 });
 
@@ -144,7 +140,7 @@ test("a subscriber has gaps", async () => {
   await receiving;
 });
 
-test("the first messages are missing", deadline, async () => {
+test("the first messages are missing", async () => {
   const endpoint = await tcp();
   // It connects again after a second: surely too late.
   const early = open(new Subscriber({ reconnectInterval: 1000 }));

@@ -43,21 +43,21 @@ test("`Failed to load zeromq.js addon.node`", async () => {
 
 test("`zmq.socket is not a function`, `Cannot read properties of undefined (reading 'Subscriber')`", async () => {
   const folder = project();
-  const program = (file: string, code: string) => {
+  const startFile = (file: string, code: string) => {
     writeFileSync(join(folder, file), code);
     return start(join(folder, file));
   };
   const old = 'import zmq from "zeromq"; zmq.socket("sub");';
-  await program("old.ts", old).stderr.next(/zmq\.socket is not a function/);
+  await startFile("old.ts", old).stderr.next(/zmq\.socket is not a function/);
 
   // CommonJS, as every .ts file is where package.json has no "type": "module".
   const byDefault = 'import zmq from "zeromq"; new zmq.Subscriber();';
   const why = /Cannot read properties of undefined \(reading 'Subscriber'\)/;
-  await program("default.cts", byDefault).stderr.next(why);
+  await startFile("default.cts", byDefault).stderr.next(why);
 
   const byName = 'import { Subscriber } from "zeromq"; new Subscriber();';
-  assert.equal(await program("name.ts", byName).status(), 0);
-  assert.equal(await program("name.cts", byName).status(), 0);
+  assert.equal(await startFile("name.ts", byName).status(), 0);
+  assert.equal(await startFile("name.cts", byName).status(), 0);
 });
 
 test("a bundle does not start: `Manifest file not found`, `Dynamic require of \"module\" is not supported`", async () => {

@@ -86,14 +86,14 @@ let exiting = false;
 export async function exit(by: number | NodeJS.Signals) {
   if (exiting) return;
   exiting = true;
-  process.on("uncaughtException", () => {}); // of what waits for them
+  process.on("uncaughtException", () => {}); // of what waits for their lines
   await end();
   process.exit(typeof by === "number" ? by : 128 + constants.signals[by]);
 }
 
-// What is started prints what a plain shell's pipe gets: without the colours
-// that node:test asks for on a terminal, and users do, and without what options
-// for other programs of Node's would add.
+// What is started prints what it prints into a pipe of a plain shell's: without
+// the colours that FORCE_COLOR asks for, as node:test does on a terminal, and
+// without what NODE_OPTIONS may add.
 const { FORCE_COLOR, NODE_OPTIONS, NODE_TEST_CONTEXT, ...plain } = process.env;
 
 /**

@@ -73,7 +73,6 @@ export function copy(code: string): string {
   return path;
 }
 
+const variable = process.platform === "win32" ? "TEMP" : "TMPDIR";
 /** What to do where the temporary folder is not good for IPC. */
-export const otherFolder =
-  `set ${process.platform === "win32" ? "TEMP" : "TMPDIR"} ` +
-  "to another folder, with a short path";
+export const otherFolder = `set ${variable} to another folder, with a short path`;

@@ -1,5 +1,6 @@
 // Node's test(): when a test ends, so does all that it has started or opened.
 import { afterEach } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { type EventType, Pair, type Socket } from "zeromq";
 import { end, patience, read, root, run } from "./script.ts";
 import { ipc, tcp } from "./temporary.ts";
@@ -46,14 +47,19 @@ export async function hasIpc(): Promise<boolean> {
   return bound.then(() => true, (error) => error.code !== "EAFNOSUPPORT");
 }
 
-/** Resolves at the next event of a type, like "handshake", of a socket. */
-export function event(socket: Socket, type: EventType): Promise<unknown> {
-  return new Promise((resolve) => socket.events.on(type, resolve));
+/**
+ * Waits for the next event of a type, like "handshake", of a socket.
+ * @throws where `patience` is at its end before
+ */
+export async function event(socket: Socket, type: EventType) {
+  const next = new Promise((resolve) => socket.events.on(type, resolve));
+  const late = setTimeout(patience, "late", { ref: false });
+  if ((await Promise.race([next, late])) === "late") throw new Error(`no ${type}`);
 }
 
 /**
  * Runs lines of a program, as users write them, in plain Node.
- * @param endpoint the program's `endpoint`
+ * @param endpoint the program's `endpoint`, or what else it needs
  * @param cwd the folder to start it in
  */
 export function program(endpoint: string, lines: string, cwd = root) {
@@ -61,7 +67,7 @@ export function program(endpoint: string, lines: string, cwd = root) {
     import { once } from "node:events";
     import { createServer } from "node:net";
     import { Worker } from "node:worker_threads";
-    import { Publisher, Pull, Push, Reply, Request, Subscriber, XPublisher } from "zeromq";
+    import { Publisher, Pull, Push, Reply, Subscriber } from "zeromq";
     const endpoint = process.argv[1];
     ${lines}`;
   const node = ["--expose-gc", "--input-type=module", "--eval", code, endpoint];

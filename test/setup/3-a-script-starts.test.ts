@@ -21,8 +21,8 @@ test("with its first line", async (t) => {
       assert.fail(`${path} lacks its run bit. Restore it: chmod +x ${path}`);
     }
   }
-  const { ended, stderr } = run(`./${script}`, ["?"]);
-  await ended;
+  const { status, stderr } = run(`./${script}`, ["?"]);
+  await status();
   if (stderr.all.some((line) => started.test(line))) return;
   t.skip(`${stderr.all[0]}. Start the scripts with node --import tsx server.ts`);
 });

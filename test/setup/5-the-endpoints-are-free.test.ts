@@ -43,11 +43,10 @@ test("IPC path waynes-world.ipc", async (t) => {
   const reason = await bind(`ipc://${path}`);
   if (!reason) return;
   const owner = lstatSync(path, { throwIfNoEntry: false })?.uid;
-  const whose = owner === process.getuid?.() ? "yours" : `user ${owner}'s`;
+  const whose = owner === (process.getuid?.() ?? owner) ? "yours" : `user ${owner}'s`;
   assert.fail(
     owner === undefined
       ? `${path}: ${reason}. If it is too long: ${otherFolder}.`
-      : `${path} is there already, and is ${whose}: ${reason}.\n` +
-          `Remove it, or ${otherFolder}.`,
+      : `${path} is there already, and is ${whose}: ${reason}.\nRemove it, or ${otherFolder}.`,
   );
 });
