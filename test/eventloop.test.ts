@@ -72,7 +72,7 @@ test("several clients at once get their own frames back, which are shown escaped
   }
 });
 
-test("any other error ends the server, and is shown", async () => {
+test("an error other than EAGAIN ends the server, and is shown", async () => {
   const broken = 'Promise.reject<Buffer[]>(new Error("broken"))';
   const script = copy(read(SERVER).replace("socket.receive()", broken));
   const { status, stderr } = start(script, await tcp());

@@ -7,20 +7,20 @@ import { devNull, tmpdir } from "node:os";
 import { dirname } from "node:path";
 
 const require = createRequire(import.meta.url);
-const { node: version } = process.versions;
-const system = `${process.platform} ${process.arch}, Node ${version}`;
+const { arch, platform, versions } = process;
+const system = `${platform} ${arch}, Node ${versions.node}`;
 
 /** @returns {string | undefined} why this Node does not do, and the remedy */
 function checkNode() {
   const { node } = require("../package.json").engines;
   const oldest = node.replace(">=", "");
-  if (version.localeCompare(oldest, undefined, { numeric: true }) < 0) {
+  if (versions.node.localeCompare(oldest, undefined, { numeric: true }) < 0) {
     return (
-      `Node ${version} is too old: package.json asks for ${node}.\n` +
+      `Node ${versions.node} is too old: package.json asks for ${node}.\n` +
       "Install a newer Node, then run npm install again."
     );
   }
-  console.log(`  ✔ Node ${version} is one of ${node}`);
+  console.log(`  ✔ Node ${versions.node} is one of ${node}`);
 }
 
 const moreFiles = "More files must be allowed to be open at a time: ulimit -n 1024";
@@ -81,7 +81,7 @@ function checkSystem() {
   try {
     accessSync(tmpdir(), constants.W_OK);
   } catch (error) {
-    const variable = process.platform === "win32" ? "TEMP" : "TMPDIR";
+    const variable = platform === "win32" ? "TEMP" : "TMPDIR";
     return (
       `tsx needs the temporary folder, ${tmpdir()}: ${error}\n` +
       `Create it, or set ${variable} to a folder where you may write.`
@@ -107,8 +107,8 @@ for (const [layer, title, check] of /** @type {const} */ ([
   const problem = check();
   if (!problem) continue;
   if (layer === 3) console.log(heading); // where it works, test/run.ts says so
-  console.log(`  ✖ ${problem.replaceAll("\n", "\n    ")}\n
-Your setup does not work: layer ${layer}, "${title}", is broken.`);
+  console.log(`  ✖ ${problem.replaceAll("\n", "\n    ")}\n`);
+  console.log(`Your setup does not work: layer ${layer}, "${title}", is broken.`);
   process.exitCode = 1;
   break;
 }

@@ -12,6 +12,8 @@ import { open, test } from "../tools/test.ts";
 
 const PROMISE = "test/promise.test.ts";
 const ENDPOINTS = "test/setup/5-the-endpoints-are-free.test.ts";
+const LAYERS =
+  ["Node", "the packages work", "a script starts", "messages pass", "the endpoints are free"];
 const IPC = "waynes-world.ipc";
 const skip = process.platform === "win32" && "Windows has no such thing";
 const tmp = temporary(); // where tsx keeps what it has compiled
@@ -20,8 +22,7 @@ const tmp = temporary(); // where tsx keeps what it has compiled
 async function machine(layer: number) {
   const folder = layer < 3 ? temporary() : project(); // has the packages
   const at = (path: string) => join(folder, path);
-  const copy = (path: string) =>
-    fs.cpSync(join(root, path), at(path), { recursive: true });
+  const copy = (path: string) => fs.cpSync(join(root, path), at(path), { recursive: true });
   const install = (...names: string[]) =>
     names.forEach((name) => copy(`node_modules/${name}`));
   const write = (path: string, text: string) => fs.writeFileSync(at(path), text);
@@ -114,7 +115,8 @@ function broken(
     const { output, code } = await good.judge(before);
     assert.match(output, says);
     assert.doesNotMatch(output, /^ +at /m, "a stack trace");
-    assert.ok(output.includes(`Your setup does not work: layer ${layer}, "`), output);
+    const verdict = `layer ${layer}, "${LAYERS[layer - 1]}", is broken.`;
+    assert.ok(output.includes(`Your setup does not work: ${verdict}`), output);
     assert.equal(code, 1);
   });
 }
@@ -148,8 +150,7 @@ broken("no temporary folder", 3, /Create it, or set T/, ({ at, env }) => {
 });
 
 const noBit = /chmod \+x eventloop\/client\.ts/;
-const unset = ({ at }: Machine) => fs.chmodSync(at("eventloop/client.ts"), 0o644);
-broken("a script without its run bit", 3, noBit, unset, "true");
+broken("a script without its run bit", 3, noBit, () => {}, "chmod -x eventloop/client.ts");
 
 broken("a long temporary folder", 4, /name too long[^]*set T/, ({ at, env }) => {
   env.TMPDIR = env.TEMP = at("x".repeat(90));

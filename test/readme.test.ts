@@ -11,10 +11,7 @@ import { test } from "../tools/test.ts";
 const readme = read("README.md");
 const { name, version, scripts } = JSON.parse(read("package.json"));
 
-/**
- * Starts what the README shows in a terminal, and waits for the first line.
- * @returns waits for the other lines
- */
+/** Starts a command of the README's; after its first line, returns a wait for the rest. */
 async function play([, folder, command, output]: string[]) {
   const lines = output.split("\n").filter((line) => /^(?!> )./.test(line));
   const isNpm = command === "npm start";

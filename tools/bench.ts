@@ -92,8 +92,8 @@ async function flood(
 }
 
 const { length, 0: cpu } = cpus();
-const node = `Node ${process.versions.node}`;
-console.log(`${node}, libzmq ${zmq.version}, ${length} × ${cpu.model}`);
+const { node } = process.versions;
+console.log(`Node ${node}, libzmq ${zmq.version}, ${length} × ${cpu.model}`);
 print("", "median", "", "lowest to highest");
 
 // What waynes-world/server.ts does until its first line, without tsx.

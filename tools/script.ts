@@ -18,6 +18,14 @@ export const read = (path: string) => readFileSync(join(root, path), "utf8");
 /** How long to wait for a line or an end, in ms: enough for a busy machine. */
 export const patience = 40_000;
 
+/** Waits for a promise, but rejects, and says so, when `patience` is at its end. */
+export async function inTime<T>(promise: Promise<T>, late: string): Promise<T> {
+  const end = setTimeout(patience, undefined, { ref: false });
+  const first = await Promise.race([promise.then((value) => ({ value })), end]);
+  if (first) return first.value;
+  throw new Error(late);
+}
+
 /** The lines of one output of a process, as they come: an event "line" each. */
 export class Lines extends EventEmitter {
   /** All lines so far. */
@@ -123,12 +131,7 @@ export function run(
     });
   });
   /** Like `ended`, but rejects when `patience` is at its end. */
-  const status = async () => {
-    const late = setTimeout(patience, undefined, { ref: false });
-    const status = await Promise.race([ended, late]);
-    if (status !== undefined) return status;
-    throw new Error(`still running: ${command} ${args.join(" ")}`);
-  };
+  const status = () => inTime(ended, `still running: ${command} ${args.join(" ")}`);
   /** Whether it has neither ended nor been ended by a signal. */
   const runs = () => child.exitCode === null && child.signalCode === null;
   const script = { child, stdout, stderr, ended, status, runs };

@@ -41,7 +41,7 @@ process.on("exit", () => {
   }
 });
 
-/** A new folder with a short path, as one for IPC must be. */
+/** A new folder, by default with a short path, as one for IPC must be. */
 export function temporary(parent = tmpdir(), prefix = "zmq-"): string {
   const path = mkdtempSync(join(parent, prefix));
   folders.push(path);

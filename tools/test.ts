@@ -1,8 +1,8 @@
 // Node's test(): when a test ends, so does all that it has started or opened.
+import assert from "node:assert/strict";
 import { afterEach } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { type EventType, Pair, type Socket } from "zeromq";
-import { end, patience, read, root, run } from "./script.ts";
+import { end, inTime, patience, read, root, run } from "./script.ts";
 import { ipc, tcp } from "./temporary.ts";
 
 export { test } from "node:test";
@@ -48,13 +48,12 @@ export async function hasIpc(): Promise<boolean> {
 }
 
 /**
- * Waits for the next event of a type, like "handshake", of a socket.
- * @throws where `patience` is at its end before
+ * Waits for a socket's next event of a type, like "handshake"; rejects when
+ * `patience` is at its end. What comes before the first listener may be missed.
  */
-export async function event(socket: Socket, type: EventType) {
+export function event(socket: Socket, type: EventType): Promise<unknown> {
   const next = new Promise((resolve) => socket.events.on(type, resolve));
-  const late = setTimeout(patience, "late", { ref: false });
-  if ((await Promise.race([next, late])) === "late") throw new Error(`no ${type}`);
+  return inTime(next, `no ${type}`);
 }
 
 /**
@@ -77,5 +76,7 @@ export function program(endpoint: string, lines: string, cwd = root) {
 /** The blocks of TypeScript below one of the README's headings. */
 export function recipe(heading: string): string[] {
   const [section] = read("README.md").split(`\n### ${heading}\n`)[1].split(/^##/m);
-  return [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
+  const blocks = [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
+  assert.ok(blocks.join("").split(/\n+/).length <= 31, "thirty lines");
+  return blocks;
 }
