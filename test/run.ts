@@ -54,7 +54,7 @@ async function runFile(file: string, pass: (line: string) => void) {
       if (failureType === "subtestsFailed") continue; // they were shown
       failed++;
       const error = cause instanceof Error ? cause : { message, stack: "" };
-      const [line = file] = /[\w-]+\.test\.ts:\d+/.exec(error.stack ?? "") ?? [];
+      const [line = file] = /[\w-]+\.test\.ts:\d+(?=:\d+\)?$)/m.exec(error.stack ?? "") ?? [];
       const where = join("test", dirname(file), basename(line));
       print(`  ✖ ${title}\n    ${where}: ${shorten(error.message)}`);
     } else if (data.name === path) {
