@@ -1,29 +1,19 @@
 #!/usr/bin/env -S node --import tsx
-// Echoes every message: the event loop calls echo() for each one that arrives,
-// and does other work in between.
-import { Reply } from "zeromq";
+// Echoes every message: echo() is called for each one that arrives. While none
+// does, the event loop does other work: it prints a line every second.
+import { Router } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5568";
-const socket = new Reply();
-await socket.bind(endpoint).catch((error) => {
-  console.error(`Cannot bind ${error.address}: ${error.message}`);
-  process.exit(1);
-});
+const socket = new Router();
+await socket.bind(endpoint);
+console.log("The event loop is running.");
+setInterval(() => console.log("tick"), 1000);
 
-async function onMessage(callback: (frames: Buffer[]) => Promise<void>) {
-  for (;;) {
-    // Anybody can send what is no request. libzmq drops it, and receive()
-    // rejects with EAGAIN, which must not end the server.
-    await socket.receive().then(callback, (error) => {
-      if (error.code !== "EAGAIN") throw error;
-    });
-  }
-}
-
+// The first frame says who asks, the last one what. A Router sends a message
+// to the peer that the first frame names: so all of them, sent back, reach it.
 async function echo(frames: Buffer[]) {
-  console.log("MSG:  %o", frames.join(" | "));
+  console.log("MSG:  %o", String(frames.at(-1)?.subarray(0, 60)));
   await socket.send(frames);
 }
 
-onMessage(echo);
-console.log("The event loop is running.");
+for await (const frames of socket) await echo(frames);

@@ -4,28 +4,24 @@
 import { Pull } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5567";
-const socket = new Pull();
-socket.connect(endpoint);
-socket.events.on("connect:retry", function hint() {
-  console.error(`No server at ${endpoint}: waiting for one.`);
-  socket.events.off("connect:retry", hint);
+const socket = new Pull({ reconnectInterval: 1000 });
+socket.events.on("connect:retry", () => {
+  console.error(`No server at ${endpoint}…`);
 });
+socket.connect(endpoint);
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
-/** @returns the job in a message; nothing where the message is no job */
-function parse(message: Buffer) {
+function parse(message?: Buffer) {
   try {
-    const job: unknown = JSON.parse(utf8.decode(message));
+    const job: unknown = JSON.parse(String(message));
     if (!(job instanceof Object && "code" in job && "text" in job)) return;
     const { code, text } = job;
     if (typeof code !== "number" || typeof text !== "string") return;
-    if (!/\p{Cc}/u.test(text)) return { code, text }; // no control characters
-  } catch {} // neither UTF-8 nor JSON
+    return { code, text };
+  } catch {} // not JSON
 }
 
 for await (const [message] of socket) {
   const job = parse(message);
-  if (job) console.log(`${job.code} :: ${job.text}`);
-  else console.error("Not a job: %o", String(message).slice(0, 60));
+  if (job) console.log("%d :: %o", job.code, job.text);
+  else console.error("Not a job: %o", String(message?.subarray(0, 60)));
 }

@@ -1,17 +1,16 @@
 #!/usr/bin/env -S node --import tsx
-// Subscribes to all that the server publishes over TCP.
-// A subscriber gets what is sent while it is connected, nothing from before.
+// Subscribes to all that the server publishes over TCP. A subscriber misses
+// what is sent before its subscription arrives, and what it is too slow for.
 import { Subscriber } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5566";
-const socket = new Subscriber();
-socket.connect(endpoint);
-socket.events.on("connect:retry", function hint() {
-  console.error(`No server at ${endpoint}: waiting for one.`);
-  socket.events.off("connect:retry", hint);
+const socket = new Subscriber({ reconnectInterval: 1000 });
+socket.events.on("connect:retry", () => {
+  console.error(`No server at ${endpoint}…`);
 });
-
+socket.connect(endpoint);
 socket.subscribe(); // to every topic; without this line nothing arrives
+
 // A message is an array of frames; these messages have one.
 for await (const [message] of socket) {
   console.log("MSG 1:  %o", String(message));

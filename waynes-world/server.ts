@@ -9,22 +9,15 @@ const endpoint1 = process.argv[2] ?? "tcp://127.0.0.1:5566";
 const endpoint2 = process.argv[3] ?? `ipc://${tmpdir()}/waynes-world.ipc`;
 const camera1 = new Publisher();
 const camera2 = new Publisher();
-
-// TCP first: a TCP port that another server has bound is refused, and this one
-// ends. An IPC path would be taken away from that server without an error.
-await camera1
-  .bind(endpoint1)
-  .then(() => camera2.bind(endpoint2))
-  .catch((error) => {
-    console.error(`Cannot bind ${error.address}: ${error.message}`);
-    process.exit(1);
-  });
+// TCP first: if a server is already running, this one ends here, with an
+// error. Binding the IPC path would take it away from that server instead.
+await camera1.bind(endpoint1);
+await camera2.bind(endpoint2);
 
 for (;;) {
   console.log("Camera 1?");
   await camera1.send("Camera 1");
   await setTimeout(1000);
-
   console.log("Camera 2?");
   await camera2.send("Camera 2");
   await setTimeout(1000);
