@@ -1,36 +1,37 @@
-// Node's test(): when a test ends, so does all that it has started or opened.
+// What tests are made of. When a test ends, so does all that it has started or
+// opened.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { join } from "node:path";
 import { afterEach } from "node:test";
-import { type EventType, Pair, type Socket } from "zeromq";
-import { end, inTime, patience, read, root, run } from "./script.ts";
-import { ipc, tcp } from "./temporary.ts";
+import { context, type EventType, Pair, type Socket } from "zeromq";
+import { killAll, type Program, run, withTimeout } from "../tools/child.ts";
+import { tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
+import { root } from "../tools/repository.ts";
 
-export { test } from "node:test";
-
-// What nothing refers to any more, while a test waits, may be closed as garbage.
+// A socket that nothing refers to any more may be closed as garbage.
 const sockets = new Set<Socket>();
 
 afterEach(async () => {
   for (const socket of sockets) socket.close();
   sockets.clear();
-  await end();
+  await killAll();
 });
 
-/** Keeps a socket until the test ends. Without a limit, it waits `patience`. */
+// What a test has not sent keeps no process waiting.
+context.blocky = false;
+
+/** Keeps a socket until the test ends. */
 export function open<S extends Socket>(socket: S): S {
   sockets.add(socket);
-  if ("receiveTimeout" in socket && socket.receiveTimeout === -1) {
-    socket.receiveTimeout = patience;
-  }
-  if ("sendTimeout" in socket && socket.sendTimeout === -1) {
-    socket.sendTimeout = patience;
-  }
   return socket;
 }
 
 /** Opens a socket, and binds it to an endpoint of its own. */
 export async function bind(socket: Socket): Promise<string> {
-  const endpoint = await tcp();
+  const endpoint = await tcpEndpoint();
   await open(socket).bind(endpoint);
   return endpoint;
 }
@@ -41,42 +42,122 @@ export function connect<S extends Socket>(socket: S, endpoint: string): S {
   return socket;
 }
 
-/** Whether this system has IPC at all: not all Windows have. */
-export async function hasIpc(): Promise<boolean> {
-  const bound = open(new Pair()).bind(ipc());
-  return bound.then(() => true, (error) => error.code !== "EAFNOSUPPORT");
-}
-
 /**
- * Waits for a socket's next event of a type, like "handshake"; rejects when
- * `patience` is at its end. What comes before the first listener may be missed.
+ * Waits for a socket's next event of a type, like "handshake". What comes
+ * before the first listener may be missed.
+ * @throws when TIMEOUT has passed
  */
 export function event(socket: Socket, type: EventType): Promise<unknown> {
   const next = new Promise((resolve) => socket.events.on(type, resolve));
-  return inTime(next, `no ${type}`);
+  return withTimeout(next, `no ${type}`);
+}
+
+/** Closes a socket, and waits until its endpoint is free. */
+export async function close(socket: Socket) {
+  const freed = event(socket, "close");
+  socket.close();
+  await freed;
+}
+
+/**
+ * A new project in a folder of its own, which has only the packages from here.
+ * @param tsconfig its tsconfig.json, or "" for none
+ */
+export function project(tsconfig = "{}"): string {
+  const path = join(temporaryFolder(root, ".project-"), "project");
+  mkdirSync(path);
+  writeFileSync(join(path, "package.json"), '{ "type": "module" }');
+  if (tsconfig) writeFileSync(join(path, "tsconfig.json"), tsconfig);
+  return path;
+}
+
+/** A new script in such a project: its path. */
+export function writeScript(code: string): string {
+  const path = join(project(), "script.ts");
+  writeFileSync(path, code);
+  return path;
 }
 
 /**
  * Runs lines of a program, as users write them, in plain Node.
- * @param endpoint the program's `endpoint`, or what else it needs
- * @param cwd the folder to start it in
+ * @param options.args its arguments, of which the first is its `endpoint`
+ * @param options.cwd the folder to start it in
  */
-export function program(endpoint: string, lines: string, cwd = root) {
-  const code = `
+export function program(
+  code: string,
+  { args = [], cwd = root }: { args?: string[]; cwd?: string } = {},
+) {
+  const lines = `
     import { once } from "node:events";
     import { createServer } from "node:net";
     import { Worker } from "node:worker_threads";
     import { Publisher, Pull, Push, Reply, Subscriber } from "zeromq";
     const endpoint = process.argv[1];
-    ${lines}`;
-  const node = ["--expose-gc", "--input-type=module", "--eval", code, endpoint];
-  return run(process.execPath, node, { cwd });
+    ${code}`;
+  const node = ["--expose-gc", "--input-type=module", "--eval", lines];
+  return run(process.execPath, [...node, ...args], { cwd });
 }
 
-/** The blocks of TypeScript below one of the README's headings. */
-export function recipe(heading: string): string[] {
-  const [section] = read("README.md").split(`\n### ${heading}\n`)[1].split(/^##/m);
-  const blocks = [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
-  assert.ok(blocks.join("").split(/\n+/).length <= 31, "thirty lines");
-  return blocks;
+/** Expects a client to say, every one to two seconds, that it has no server. */
+export async function assertSaysNoServer({ stderr }: Program, endpoint: string) {
+  const hint = `No server at ${endpoint}…`;
+  const apart = await meanInterval(stderr, hint, 3);
+  assert.ok(apart > 800 && apart < 2500, `${apart}`);
+  assert.deepEqual(new Set(stderr.all), new Set([hint]));
+}
+
+/** Ends a script with Ctrl-C, on which it says nothing. */
+export async function interrupt({ child, exited, stderr }: Program) {
+  child.kill("SIGINT");
+  // On Windows, there is no such signal: it is ended at once.
+  assert.equal(await exited(), "SIGINT");
+  const more = stderr.all.filter((line) => !line.startsWith("No server at"));
+  assert.deepEqual(more, []);
+}
+
+/** The mean time between a program's next lines of a text, in ms. */
+export async function meanInterval(
+  output: Program["stdout"],
+  line: string,
+  intervals: number,
+) {
+  await output.next(line);
+  const begin = performance.now();
+  await output.next(line, intervals);
+  return (performance.now() - begin) / intervals;
+}
+
+const signature = "\xff\0\0\0\0\0\0\0\0\x7f\x03\0"; // and version
+/** What comes before a ZMTP 3 connection's first message. */
+const greeting = Buffer.from(signature + "NULL".padEnd(52, "\0"), "latin1");
+
+/** Bytes that look random, but are the same for the same seed. */
+const noise = (seed: number, length: number) =>
+  createHash("shake256", { outputLength: length }).update(`${seed}`).digest();
+
+/** A message without an envelope, as ZMTP 1.0 has it. */
+export const NO_ENVELOPE = "\x01\0\x03\0hi";
+
+/** Sends bytes to a port, and goes when the peer has answered or hung up. */
+export function sendBytes(port: number, bytes: Buffer | string) {
+  const socket = net.connect(port, "127.0.0.1", () => socket.write(bytes));
+  // libzmq greets whoever connects, so this comes at once.
+  socket.on("data", () => socket.destroy());
+  socket.on("error", () => {}); // The peer may well hang up on us.
+  return new Promise((resolve) => socket.on("close", resolve));
+}
+
+/** Does to a server's port what strangers do, whose bytes are no messages. */
+export async function bother(port: number) {
+  for (let n = 0; n < 100; n++) {
+    await sendBytes(port, noise(n, n * 10));
+    await sendBytes(port, "GET / HTTP/1.1\r\nHost: example\r\n\r\n");
+    await sendBytes(port, NO_ENVELOPE);
+    await sendBytes(port, Buffer.concat([greeting, noise(n, n)]));
+  }
+  // No server here has a socket that may talk to a Pair.
+  const pair = new Pair();
+  const refused = event(pair, "disconnect");
+  connect(pair, `tcp://127.0.0.1:${port}`);
+  await refused;
 }

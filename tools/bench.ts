@@ -1,23 +1,24 @@
-#!/usr/bin/env -S node --import tsx
 // npm run bench [-- SIZE]: how fast the examples are on this machine. SIZE is
-// 1 by default; below, the loads are smaller, and one run must do.
+// 1 by default; below, the loads are smaller.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { cpus } from "node:os";
 import { setTimeout } from "node:timers/promises";
-import * as zmq from "zeromq";
-import { patience, run, type Script, serve, start } from "./script.ts";
-import { freePort, ipc, tcp } from "./temporary.ts";
+import { Dealer, Push, version, XPublisher } from "zeromq";
+import { exitWithChildren, run, serve, start, TIMEOUT } from "./child.ts";
+import { freePort, ipcEndpoint, tcpEndpoint } from "./endpoints.ts";
 
 const size = Number(process.argv[2] ?? 1);
 if (!(size > 0)) {
   console.error("SIZE must be a number above 0, like 0.1");
   process.exit(1);
 }
-const runs = size < 1 ? 1 : 5;
+const runs = 5;
 const few = Math.ceil(2_000 * size);
 const many = Math.ceil(50_000 * size);
+exitWithChildren();
+
 const { format } = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const print = (name: string, median: string, unit: string, range: string) =>
   console.log(`${name.padEnd(27)}${median.padStart(7)} ${unit.padEnd(4)}${range}`);
@@ -28,8 +29,9 @@ async function row(name: string, unit: string, measure: () => Promise<number>) {
   await measure();
   while (figures.length < runs) figures.push(await measure());
   figures.sort((a, b) => a - b);
-  const ranks = [0, (runs - 1) / 2, runs - 1];
-  const [low, median, high] = ranks.map((rank) => format(figures[rank]));
+  const low = format(figures[0]);
+  const median = format(figures[(runs - 1) / 2]);
+  const high = format(figures[runs - 1]);
   print(name, median, unit, `${low} to ${high}`);
 }
 
@@ -41,7 +43,7 @@ async function time(work: () => Promise<unknown>) {
 }
 
 /** Measures from the start of a program to its first line. */
-function firstLine(name: string, begin: () => Script) {
+function firstLine(name: string, begin: () => ReturnType<typeof run>) {
   return row(name, "ms", async () => {
     const program = begin();
     const taken = await time(() => program.stdout.next(/./));
@@ -60,50 +62,54 @@ function oneByOne(name: string, ask: () => Promise<unknown>) {
 }
 
 /** Measures a load of `many` messages. */
-const perSecond = (name: string, load: () => Promise<unknown>) =>
-  row(name, "/s", async () => (many / (await time(load))) * 1000);
+function perSecond(name: string, load: () => Promise<unknown>) {
+  return row(name, "/s", async () => (many / (await time(load))) * 1000);
+}
 
 /** Measures scripts that print a line for each message they get. */
 async function flood(
   name: string,
-  socket: zmq.Push | zmq.XPublisher,
+  socket: Push | XPublisher,
   message: string,
   ...scripts: string[]
 ) {
-  const endpoint = await tcp();
+  const endpoint = await tcpEndpoint();
   await socket.bind(endpoint);
   const takers = scripts.map((script) => start(script, endpoint));
-  const sum = () => takers.reduce((n, { stdout }) => n + stdout.all.length, 0);
-  const idle = () => takers.some(({ stdout }) => stdout.all.length === 0);
+  const taken = () => takers.reduce((n, { stdout }) => n + stdout.all.length, 0);
+  const isIdle = () => takers.some(({ stdout }) => stdout.all.length === 0);
   const send = async (messages: number) => {
-    const [goal, late] = [sum() + messages, performance.now() + patience];
-    while (messages-- > 0) await socket.send(message);
-    while (sum() < goal) {
+    const goal = taken() + messages;
+    const late = performance.now() + TIMEOUT;
+    for (let sent = 0; sent < messages; sent++) await socket.send(message);
+    while (taken() < goal) {
       assert(performance.now() < late, `${name}: messages were lost`);
       await setTimeout(1);
     }
   };
   // A publisher hears of a subscriber; a worker is there when it has a job.
-  if (socket instanceof zmq.XPublisher) await socket.receive();
-  while (idle()) await send(1);
+  if (socket instanceof XPublisher) await socket.receive();
+  while (isIdle()) await send(1);
   await perSecond(name, () => send(many));
   for (const { child } of takers) child.kill();
   socket.close();
 }
 
-const { length, 0: cpu } = cpus();
-const { node } = process.versions;
-console.log(`Node ${node}, libzmq ${zmq.version}, ${length} × ${cpu.model}`);
-print("", "median", "", "lowest to highest");
+const processors = cpus();
+const machine = `${processors.length} × ${processors[0].model}`;
+console.log(`Node ${process.versions.node}, libzmq ${version}, ${machine}`);
+print("", "median", "", `lowest to highest of ${runs}`);
 
 // What waynes-world/server.ts does until its first line, without tsx.
 const bare = `
   import { Publisher } from "zeromq";
-  const cameras = [new Publisher(), new Publisher()];
-  for (const n of [0, 1]) await cameras[n].bind(process.argv[n + 1]);
+  const camera1 = new Publisher();
+  const camera2 = new Publisher();
+  await camera1.bind(process.argv[1]);
+  await camera2.bind(process.argv[2]);
   console.log("Camera 1?");
-  await cameras[0].send("Camera 1");`;
-const endpoints = [await tcp(), ipc()];
+  await camera1.send("Camera 1");`;
+const endpoints = [await tcpEndpoint(), ipcEndpoint()];
 const args = ["--input-type=module", "--eval", bare, ...endpoints];
 await firstLine("start, bare Node", () => run(process.execPath, args));
 await firstLine("start, with tsx", () => start("waynes-world/server.ts", ...endpoints));
@@ -122,12 +128,13 @@ await oneByOne("plain TCP, one by one", () => {
 });
 wire.destroy();
 plain.child.kill();
+
 for (const endpoint of endpoints) {
   const name = `echo, ${endpoint.slice(0, 3).toUpperCase()}`;
   const server = await serve("eventloop/server.ts", endpoint);
-  const dealer = new zmq.Dealer();
+  const dealer = new Dealer();
   dealer.connect(endpoint);
-  const ask = () => dealer.send(["", message]);
+  const ask = () => dealer.send(["", message]); // as a Request does
   const answer = async () =>
     assert.equal(String(await dealer.receive()), `,${message}`);
   await oneByOne(`${name}, one by one`, () => ask().then(answer));
@@ -143,8 +150,8 @@ for (const endpoint of endpoints) {
 
 const job = '{"code":200,"text":"hello"}';
 const worker = "passing-json/client.ts";
-await flood("jobs, 1 worker", new zmq.Push(), job, worker);
-await flood("jobs, 2 workers", new zmq.Push(), job, worker, worker);
+await flood("jobs, 1 worker", new Push(), job, worker);
+await flood("jobs, 2 workers", new Push(), job, worker, worker);
 // Without a limit, or it would drop what the camera is too slow for.
-const publisher = new zmq.XPublisher({ sendHighWaterMark: 0 });
+const publisher = new XPublisher({ sendHighWaterMark: 0 });
 await flood("messages, a camera", publisher, "x", "waynes-world/camera1.ts");

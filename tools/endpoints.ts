@@ -1,21 +1,17 @@
 // Endpoints and folders that belong to one test, or measurement, alone.
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { context } from "zeromq";
-import { root } from "./script.ts";
 
-// Sockets that are left open at the end keep no process waiting.
-context.blocky = false;
-
-// Below 32768, where systems begin to hand out ports for connections, and
-// apart from those of test files that run at the same time.
+// Like common.PORT of Node's own tests: a port that the system hands out for
+// port 0, it may hand out again, and some tests need one where nobody listens.
+// Below 32768 it hands out none; each process begins at another number.
 let port = 10_000 + ((process.pid * 64) % 20_000);
 
 /**
- * A TCP port on 127.0.0.1 where nothing listens.
+ * A TCP port on 127.0.0.1 where nobody listens.
  * @throws the system's error, unless it is that a port is in use
  */
 export async function freePort(): Promise<number> {
@@ -28,8 +24,8 @@ export async function freePort(): Promise<number> {
   return bound ? candidate : freePort();
 }
 
-/** A TCP endpoint on 127.0.0.1 where nothing listens. */
-export async function tcp(): Promise<string> {
+/** A TCP endpoint on 127.0.0.1 where nobody listens. */
+export async function tcpEndpoint(): Promise<string> {
   return `tcp://127.0.0.1:${await freePort()}`;
 }
 
@@ -41,38 +37,22 @@ process.on("exit", () => {
   }
 });
 
-/** A new folder, by default with a short path, as one for IPC must be. */
-export function temporary(parent = tmpdir(), prefix = "zmq-"): string {
+/**
+ * A new folder, which is removed when this process ends.
+ * @param parent the folder to make it in; by default, one whose path is short,
+ *   as that of an IPC endpoint must be
+ */
+export function temporaryFolder(parent = tmpdir(), prefix = "zmq-"): string {
   const path = mkdtempSync(join(parent, prefix));
   folders.push(path);
   return path;
 }
 
-let sockets: string;
-let paths = 0;
+let socketFolder: string | undefined;
+let sockets = 0;
 
-/** An IPC endpoint where nothing listens. */
-export function ipc(): string {
-  sockets ??= temporary();
-  return `ipc://${join(sockets, `${++paths}.ipc`)}`;
+/** An IPC endpoint where nobody listens. */
+export function ipcEndpoint(): string {
+  socketFolder ??= temporaryFolder();
+  return `ipc://${join(socketFolder, `${++sockets}.ipc`)}`;
 }
-
-/** A new project in a folder of its own, which has only the packages from here. */
-export function project(): string {
-  const path = join(temporary(root, ".project-"), "project");
-  mkdirSync(path);
-  writeFileSync(join(path, "package.json"), '{ "type": "module" }');
-  writeFileSync(join(path, "tsconfig.json"), "{}");
-  return path;
-}
-
-/** A new script in such a project: its path. */
-export function copy(code: string): string {
-  const path = join(project(), "script.ts");
-  writeFileSync(path, code);
-  return path;
-}
-
-const variable = process.platform === "win32" ? "TEMP" : "TMPDIR";
-/** What to do where the temporary folder is not good for IPC. */
-export const otherFolder = `set ${variable} to another folder, with a short path`;

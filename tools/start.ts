@@ -1,48 +1,57 @@
-#!/usr/bin/env -S node --import tsx
 // npm start [-- EXAMPLE [ENDPOINT …]]: shows an example in one terminal.
 import { setTimeout } from "node:timers/promises";
-import { examples, exit, start } from "./script.ts";
+import { exitWithChildren, start } from "./child.ts";
 
-/** The clients of each example, and which endpoint each connects to. */
-const clients = new Map<string, [name: string, endpoint: number][]>([
-  ["waynes-world", [["camera1.ts", 0], ["camera2.ts", 1]]],
-  ["passing-json", [["client.ts 1", 0], ["client.ts 2", 0]]],
-  ["eventloop", [["client.ts", 0]]],
+/** Each example's clients: a label, a script, and which endpoint it takes. */
+const clientsOf = new Map([
+  [
+    "waynes-world",
+    [
+      { label: "camera1.ts", file: "camera1.ts", endpoint: 0 },
+      { label: "camera2.ts", file: "camera2.ts", endpoint: 1 },
+    ],
+  ],
+  [
+    "passing-json",
+    [
+      { label: "client.ts 1", file: "client.ts", endpoint: 0 },
+      { label: "client.ts 2", file: "client.ts", endpoint: 0 },
+    ],
+  ],
+  ["eventloop", [{ label: "client.ts", file: "client.ts", endpoint: 0 }]],
 ]);
 
 const [example = "waynes-world", ...endpoints] = process.argv.slice(2);
-const cast = clients.get(example);
-if (!cast) {
-  console.error(`No example ${example}; there are ${examples.join(", ")}.`);
+const clients = clientsOf.get(example);
+if (!clients) {
+  const examples = [...clientsOf.keys()].join(", ");
+  console.error(`No example ${example}; there are ${examples}.`);
   process.exit(1);
 }
+exitWithChildren();
 
-/** Starts one of the scripts, whose end is the end of all unless it is 0. */
-function play(name: string, colour: number, ...args: string[]) {
-  const script = start(`${example}/${name.split(" ")[0]}`, ...args);
-  const column = name.padEnd(12);
-  const front = process.stdout.hasColors?.()
-    ? `\x1b[${colour}m${column}\x1b[0m`
-    : column;
-  for (const output of [script.stdout, script.stderr]) {
-    output.on("line", (line) => console.log(front + line));
+/** Starts a script whose lines are shown, and whose failure ends all. */
+function show(label: string, file: string, ...args: string[]) {
+  const script = start(`${example}/${file}`, ...args);
+  for (const { reader } of [script.stdout, script.stderr]) {
+    reader.on("line", (line) => console.log(label.padEnd(11), line));
   }
   script.ended.then((status) => {
-    if (status !== 0) exit(status);
+    if (status !== 0) process.exit(typeof status === "number" ? status : 1);
   });
   return script;
 }
 
 // A server's first line says that it is listening, so no client has to wait.
-const server = play("server.ts", 33, ...endpoints);
+const server = show("server.ts", "server.ts", ...endpoints);
 await server.stdout.next(/./).catch(() => server.ended);
 
-for (const [index, [name, endpoint]] of cast.entries()) {
-  const replay = async () => {
-    const args = endpoints.slice(endpoint, endpoint + 1);
-    await play(name, 34 + index, ...args).ended;
-    await setTimeout(1000);
-    replay();
+for (const { label, file, endpoint } of clients) {
+  const showAgainAndAgain = async () => {
+    for (;;) {
+      await show(label, file, ...endpoints.slice(endpoint, endpoint + 1)).ended;
+      await setTimeout(1000);
+    }
   };
-  replay();
+  showAgainAndAgain();
 }

@@ -1,33 +1,49 @@
 import assert from "node:assert/strict";
-import { read, start } from "../tools/script.ts";
-import { test } from "../tools/test.ts";
+import { test } from "node:test";
+import { start } from "../../tools/child.ts";
+import { read } from "../../tools/repository.ts";
+import "../support.ts";
 
-test("npm run bench measures what the README shows", async () => {
-  const [, table] = /^```text\n(.*?)\n```$/ms.exec(read("README.md")) ?? [];
-  /** A row without its figures, and what else differs between machines. */
-  const shape = (row: string) =>
-    row
-      .replace(/^Node [\d.]+, libzmq [\d.]+, \d+ × .+/, "Node")
-      .replace(/ +[\d,]+ (ms|µs|\/s) +[\d,]+ to [\d,]+$/, " $1");
-  const { stdout, stderr, status } = start("tools/bench.ts", "0.005");
-  assert.equal(await status(), 0, stderr.all.join("\n"));
+const FIGURES = / +([\d,]+) (ms|µs|\/s) +([\d,]+) to ([\d,]+)$/;
+
+/** A row without its figures, and what else differs between machines. */
+const shape = (row: string) =>
+  row
+    .replace(/^Node [\d.]+, libzmq [\d.]+, \d+ × .+/, "Node")
+    .replace(FIGURES, " $2");
+
+test("npm run bench measures what the README shows, five times each", async () => {
+  const [, table] = /^```text\n(Node .*?)\n```$/ms.exec(read("README.md")) ?? [];
+  const { stdout, stderr, exited } = start("tools/bench.ts", "0.005");
+  assert.equal(await exited(), 0, stderr.all.join("\n"));
   assert.deepEqual(stdout.all.map(shape), table.split("\n").map(shape));
   assert.deepEqual(stderr.all, []);
+
+  const rows = stdout.all.slice(2).map((row) => {
+    const [, median, , low, high] = FIGURES.exec(row) ?? [];
+    return [low, median, high].map((figure) => Number(figure.replaceAll(",", "")));
+  });
+  for (const [low, median, high] of rows) {
+    assert.ok(0 < low && low <= median && median <= high, `${rows.join("; ")}`);
+  }
+  assert.ok(rows.some(([low, median, high]) => low < median && median < high));
+  const [[, bareNode], [, withTsx]] = rows;
+  assert.ok(bareNode < withTsx);
 });
 
 test("npm run bench says what is wrong with a SIZE", async () => {
-  const { stderr, status } = start("tools/bench.ts", "small");
-  assert.equal(await status(), 1);
+  const { stderr, exited } = start("tools/bench.ts", "small");
+  assert.equal(await exited(), 1);
   assert.deepEqual(stderr.all, ["SIZE must be a number above 0, like 0.1"]);
 });
 
 test(
   "Ctrl-C ends npm run bench",
-  { skip: process.platform === "win32" && "Windows has no such signals" },
+  { skip: process.platform === "win32" && "Windows has no such signal" },
   async () => {
-    const { child, stdout, status } = start("tools/bench.ts");
+    const { child, stdout, exited } = start("tools/bench.ts");
     await stdout.next(/median/);
     child.kill("SIGINT");
-    assert.equal(await status(), 130);
+    assert.equal(await exited(), 130);
   },
 );

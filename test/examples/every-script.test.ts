@@ -1,21 +1,36 @@
 // What all seven scripts have in common.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { cpSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
-import { Push, XPublisher } from "zeromq";
-import {
-  read, root, run, type Script, scripts, serve, servers, start,
-} from "../tools/script.ts";
-import { freePort, ipc, project, tcp } from "../tools/temporary.ts";
-import { event, open, test } from "../tools/test.ts";
+import { test } from "node:test";
+import { Pull, Request } from "zeromq";
+import { run, serve, TIMEOUT } from "../../tools/child.ts";
+import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
+import { examples, read, root, scripts } from "../../tools/repository.ts";
+import { connect, interrupt, project, writeScript } from "../support.ts";
 
-test("the folders hold seven scripts, which begin alike", () => {
-  assert.equal(scripts.length, 7);
+const onWindows = process.platform === "win32";
+
+test("the folders hold scripts and nothing else, which begin alike", () => {
   for (const script of scripts) {
+    assert.match(script, /^[\w-]+\/\w+\.ts$/);
     const [line] = read(script).split("\n");
     assert.equal(line, "#!/usr/bin/env -S node --import tsx", script);
+  }
+});
+
+test("the scripts pass the type check of a new project", async (t) => {
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  if (!existsSync(tsc)) return t.skip("TypeScript is not installed");
+  const cwd = project("");
+  for (const folder of examples) {
+    cpSync(join(root, folder), join(cwd, folder), { recursive: true });
+  }
+  for (const args of [["--init"], ["--noEmit"]]) {
+    const { exited, stdout } = run(process.execPath, [tsc, ...args], { cwd });
+    assert.equal(await exited(), 0, stdout.all.join("\n"));
   }
 });
 
@@ -25,68 +40,17 @@ const options = strips ? [] : ["--import", "tsx"];
 
 for (const script of scripts) {
   const [folder, file] = script.split("/");
-  test(`${script} is copied, and gets a malformed endpoint`, async () => {
+  test(`${script} runs on its own, and fails where the endpoint is none`, async () => {
     const cwd = project();
     cpSync(join(root, folder), cwd, { recursive: true });
     const node = [...options, file, "--help"];
-    const { stdout, stderr, status } = run(process.execPath, node, { cwd });
-    assert.equal(await status(), 1);
+    const { stdout, stderr, exited } = run(process.execPath, node, { cwd });
+    assert.equal(await exited(), 1);
     assert.deepEqual(stdout.all, []);
-    if (servers.includes(script)) {
-      assert.deepEqual(stderr.all, ["Cannot bind --help: Invalid argument"]);
-    } else {
-      const report = stderr.all.join("\n");
-      assert.match(report, /^socket\.connect\(endpoint\);$/m);
-      assert.match(report, /^Error: Invalid argument$/m);
-      assert.match(report, /address: '--help'/);
-    }
+    await stderr.next(/Error: Invalid argument/);
+    await stderr.next(/address: '--help'/);
   });
 }
-
-/** Ends a script with Ctrl-C, on which it says nothing. */
-async function interrupt({ child, status, stderr }: Script) {
-  const said = stderr.all.length;
-  child.kill("SIGINT");
-  // On Windows, there is no such signal: it is ended at once.
-  assert.equal(await status(), "SIGINT");
-  assert.equal(stderr.all.length, said);
-}
-
-/** Starts a client, and waits until it says that there is no server. */
-async function startEarly(script: string, endpoint: string) {
-  const client = start(script, endpoint);
-  await client.stderr.next(`No server at ${endpoint}: waiting for one.`);
-  return client;
-}
-
-for (const [script, endpoint, server] of [
-  ["waynes-world/camera1.ts", await tcp(), () => new XPublisher()],
-  ["waynes-world/camera2.ts", ipc(), () => new XPublisher()],
-  ["passing-json/client.ts", await tcp(), () => new Push()],
-] as const) {
-  test(`${script} waits for its server, and its next start, until Ctrl-C`, async () => {
-    const client = await startEarly(script, endpoint);
-    for (let starts = 1; starts <= 2; starts++) {
-      const socket = open(server());
-      await socket.bind(endpoint);
-      if (socket instanceof XPublisher) await socket.receive(); // subscription
-      await socket.send('{"code":1,"text":"hello"}');
-      await client.stdout.next(/hello/);
-      const freed = event(socket, "close");
-      socket.close();
-      await freed;
-    }
-    await interrupt(client);
-    assert.equal(client.stderr.all.length, 1, "said once");
-  });
-}
-
-// A check of the port would refuse what ZeroMQ takes, modulo 65536.
-test("eventloop/client.ts takes a port over 65535, until Ctrl-C", async () => {
-  const client = await startEarly("eventloop/client.ts", "tcp://127.0.0.1:99999");
-  await interrupt(client);
-  assert.deepEqual(client.stdout.all, []);
-});
 
 for (const [script, everywhere, ...more] of [
   ["waynes-world/server.ts", "*", "tcp://127.0.0.1:*"],
@@ -95,11 +59,47 @@ for (const [script, everywhere, ...more] of [
 ]) {
   test(`${script} binds to ${everywhere}, until Ctrl-C`, async () => {
     const port = await freePort();
-    const endpoint = `tcp://${everywhere}:${port}`;
-    const server = await serve(script, endpoint, ...more);
+    const server = await serve(script, `tcp://${everywhere}:${port}`, ...more);
     const peer = net.connect(port, "127.0.0.1");
     await once(peer, "connect");
     peer.destroy();
     await interrupt(server);
   });
 }
+
+/** Starts a copy of a server that closes its socket on SIGTERM. */
+async function serveCopy(script: string, endpoint: string, stopTimers = "") {
+  const handler = `process.on("SIGTERM", () => { socket.close(); ${stopTimers} });`;
+  const code = read(script)
+    .replace("setInterval(", "const timer = $&")
+    .replace(/^await socket\.bind/m, `${handler}\n$&`);
+  return serve(writeScript(code), endpoint);
+}
+
+test(
+  "a copy of eventloop/server.ts that closes its socket on SIGTERM ends well",
+  { skip: onWindows && "Windows has no such signal", timeout: TIMEOUT },
+  async () => {
+    const endpoint = await tcpEndpoint();
+    const server = await serveCopy("eventloop/server.ts", endpoint, "clearInterval(timer)");
+    const client = connect(new Request(), endpoint);
+    await client.send("hello");
+    await client.receive();
+    server.child.kill("SIGTERM");
+    assert.equal(await server.exited(), 0);
+    assert.deepEqual(server.stderr.all, []);
+  },
+);
+
+test(
+  "a copy of passing-json/server.ts that closes its socket on SIGTERM ends well",
+  { skip: onWindows && "Windows has no such signal", timeout: TIMEOUT },
+  async () => {
+    const endpoint = await tcpEndpoint();
+    const server = await serveCopy("passing-json/server.ts", endpoint);
+    await connect(new Pull(), endpoint).receive();
+    server.child.kill("SIGTERM");
+    assert.equal(await server.exited(), 0);
+    assert.deepEqual(server.stderr.all, []);
+  },
+);

@@ -1,92 +1,123 @@
 // What the README shows is what happens.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
 import net from "node:net";
-import { networkInterfaces } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
-import { read, root, run, serve, servers } from "../tools/script.ts";
-import { test } from "../tools/test.ts";
+import { test } from "node:test";
+import { run, serve } from "../../tools/child.ts";
+import { examples, read, root, scripts, servers } from "../../tools/repository.ts";
+import "../support.ts";
 
 const readme = read("README.md");
-const { name, version, scripts } = JSON.parse(read("package.json"));
+const { engines, scripts: commands } = JSON.parse(read("package.json"));
 
-/** Starts a command of the README's; after its first line, returns a wait for the rest. */
-async function play([, folder, command, output]: string[]) {
-  const lines = output.split("\n").filter((line) => /^(?!> )./.test(line));
-  const isNpm = command === "npm start";
-  const node = isNpm ? scripts.start.replace("node ", "") : `--import tsx ${command}`;
-  const cwd = folder === name ? root : join(root, folder);
-  const { stderr, stdout } = run(process.execPath, node.split(" "), { cwd });
-  await stdout.next(lines[0]);
-  return async () => {
-    for (const line of lines.slice(1)) await stdout.next(line);
-    const all = [...stderr.all, ...stdout.all];
-    // Scripts that share a terminal may print more in between.
-    if (!isNpm) assert.deepEqual(all.slice(0, lines.length), lines);
-  };
-}
+/** What stands below a heading, up to the next. */
+const section = (heading: string) => {
+  const [, text] = readme.split(`\n${heading}\n`);
+  return text.split(/^#/m)[0];
+};
 
-// What is between two headings, or within <details>, is one scene. It uses the
-// endpoints that the scripts have by default, so the scenes are run in turns.
-for (const part of readme.split(/^(?:#+ .*|<\/?details>.*)$/m)) {
-  const blocks = [...part.matchAll(/^```console\n(\S+)\$ (.*?)\n(.*?)^```$/gms)];
-  if (blocks.length === 0) continue;
-  const commands = blocks.map(([, folder, command]) => `${folder}$ ${command}`);
-  test(commands.join(", "), async () => {
-    // The next terminal's turn comes when there is something to see here.
-    const ends = [];
-    for (const block of blocks) ends.push(await play(block));
-    for (const end of ends) await end();
+/** What an example's folder is called in the README. */
+const headings: { [example: string]: string } = {
+  "waynes-world": "### Wayne's World",
+  "passing-json": "### Passing JSON",
+  eventloop: "### Event loop: request and reply",
+};
+
+// These use the endpoints that the scripts have by default, so they are run by
+// turns, in this file. A prompt is a terminal.
+for (const example of examples) {
+  const [, block] = /^```console\n(.*?)^```/ms.exec(section(headings[example])) ?? [];
+  const terminals = block.split(/^(?=[\w-]+\$ )/m);
+  const prompts = terminals.map((terminal) => terminal.split("\n")[0]);
+  test(`terminals of ${example}: ${prompts.join(", ")}`, async () => {
+    const programs = [];
+    for (const terminal of terminals) {
+      const [prompt, ...lines] = terminal.trimEnd().split("\n");
+      const [folder, command] = prompt.split("$ ");
+      const node = ["--import", "tsx", command];
+      const program = run(process.execPath, node, { cwd: join(root, folder) });
+      programs.push({ ...program, lines });
+      // The next terminal's turn comes when there is something to see here.
+      await program.stdout.next(lines[0]);
+      if (lines.includes("tick")) await program.stdout.next("tick");
+    }
+    for (const { stdout, stderr, lines } of programs) {
+      // The event loop's own line may come before or after a message.
+      const told = lines.filter((line) => line !== "tick");
+      for (const line of told.slice(1)) await stdout.next(line);
+      const shown = stdout.all.filter((line) => line !== "tick");
+      assert.deepEqual(shown.slice(0, told.length), told);
+      assert.equal(stdout.all.includes("tick"), lines.includes("tick"));
+      assert.deepEqual(stderr.all, []);
+    }
   });
 }
 
-// These, too, use the endpoints that the scripts have by default.
-for (const [n, script] of servers.entries()) {
+for (const script of servers) {
   test(`${script} is reached from this machine only`, async (t) => {
     const outside = Object.values(networkInterfaces())
       .flat()
       .find((address) => address?.family === "IPv4" && !address.internal);
     if (!outside) return t.skip("this machine has no other address");
     await serve(script);
-    const inside = net.connect(5566 + n, "127.0.0.1");
+    const [, port] = /"tcp:\/\/127\.0\.0\.1:(\d+)"/.exec(read(script)) ?? [];
+    const inside = net.connect(Number(port), "127.0.0.1");
     await once(inside, "connect");
     inside.destroy();
-    await assert.rejects(once(net.connect(5566 + n, outside.address), "connect"));
+    await assert.rejects(once(net.connect(Number(port), outside.address), "connect"));
   });
 }
 
-test("npm start is announced as npm does it", () => {
-  const [, banner] = /\n\n(> .*\n> .*)\n\n/.exec(readme) ?? [];
-  assert.equal(banner, `> ${name}@${version} start\n> ${scripts.start}`);
+test("npm run doctor prints this on a good machine", async () => {
+  const [, block] = /^```console\n.*\$ npm run doctor\n(.*?)^```/ms.exec(readme) ?? [];
+  const [command, ...args] = commands.doctor.split(" ");
+  assert.equal(command, "node");
+  const { stdout, exited } = run(process.execPath, args);
+  assert.equal(await exited(), 0, stdout.all.join("\n"));
+  const shape = (line: string) =>
+    line
+      .replaceAll(tmpdir(), "/tmp")
+      .replaceAll("\\", "/")
+      .replace(/\d+\.\d+\.\d+/g, "VERSION")
+      .replace(/on \w+ \w+$/, "on SYSTEM");
+  assert.deepEqual(stdout.all.map(shape), block.trimEnd().split("\n").map(shape));
 });
 
-test("the lines of code are those of the script", () => {
-  const quote = /, in \[[^\]]*\]\(([^)]*)\); [^`]*```ts\n(.*?)^```/gms;
-  const quotes = [...readme.matchAll(quote)];
-  assert.equal(quotes.length, 3);
-  for (const [, script, code] of quotes) {
-    assert.ok(read(script).includes(code), `${script} has no lines\n${code}`);
-  }
-});
+for (const example of examples) {
+  test(`the endpoints of ${example} are those of the diagram`, () => {
+    const diagram = /^```mermaid\n(.*?)^```/ms.exec(section(headings[example]))?.[1];
+    for (const script of scripts.filter((script) => script.startsWith(example))) {
+      const defaults = [...read(script).matchAll(/\?\? ["`](.*)["`];/g)];
+      assert.ok(defaults.length > 0, script);
+      for (const [, endpoint] of defaults) {
+        const name = endpoint.startsWith("tcp:")
+          ? endpoint.replace("tcp://127.0.0.1:", "")
+          : endpoint.replace("ipc://${tmpdir()}/", "");
+        assert.match(name, /^\d{4}$|^[\w-]+\.ipc$/);
+        assert.ok(diagram?.includes(name), `${script}: ${name}`);
+      }
+    }
+  });
 
-test("each row of a table has a test of its name", () => {
-  const files = readdirSync(join(root, "test")).filter((file) => file.endsWith(".ts"));
-  const tests = files.map((file) => read(`test/${file}`)).join("\n");
-  const rows = [...readme.matchAll(/^\| (?!---|what you see)(.*?) \|/gm)];
-  assert.ok(rows.length > 30);
-  for (const [, row] of rows) {
-    const beginning = `\ntest(${JSON.stringify(row)},`;
-    assert.equal(tests.split(beginning).length, 2, row);
-  }
-});
+  test(`each thing that happens in ${example} has a test of its name`, () => {
+    const rows = [...section(headings[example]).matchAll(/^\| (?!when|---)(.*?) \|/gm)];
+    const tests = read(`test/examples/${example}.test.ts`);
+    const titles = [...tests.matchAll(/^(?:test\(|  )"[\w-]+: (.*)",/gm)];
+    const text = ([, name]: RegExpExecArray) => name;
+    assert.equal(rows.length, 4);
+    assert.deepEqual(titles.map(text), rows.map(text));
+  });
 
-test("links within the repository lead somewhere", () => {
-  const anchors = [...readme.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
-    heading.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-"),
-  );
-  for (const [, link] of readme.matchAll(/\]\((?!https:)(.*?)\)/g)) {
-    const [path, anchor] = link.split("#");
-    assert.ok(path ? existsSync(join(root, path)) : anchors.includes(anchor), link);
-  }
+  test(`the lines of ${example} are those of the script`, () => {
+    const quote = /^The lesson, in \[[^\]]*\]\(([^)]*)\):\n\n```ts\n(.*?)^```/ms;
+    const [, script, code] = quote.exec(section(headings[example])) ?? [];
+    assert.ok(read(script).endsWith(code), `${script} does not end in\n${code}`);
+  });
+}
+
+test("the oldest Node is that of package.json", () => {
+  const [, oldest] = /^You need Node ([\d.]+) or newer/m.exec(readme) ?? [];
+  assert.equal(engines.node, `>=${oldest}`);
 });
