@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --import tsx
-// Asks five times, without callbacks: each reply is simply awaited. send()
-// waits for a server; receive() fails after ten seconds, as the request may be
-// lost. To ask again, make a new Request: this one would wait for ever.
+// Asks five times; each reply is simply awaited. With immediate, send() waits
+// for a server. receive() fails after ten seconds: the request may be lost. To
+// ask again, make a new Request: the send() of this one would wait for ever.
 import { Request } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5568";

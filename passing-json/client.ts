@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
 // A worker: pulls JSON jobs. Run several, and they take turns.
-// What comes over a network is only bytes until it has been checked.
+// What comes over a network may be anything, so each job is checked.
 import { Pull } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5567";

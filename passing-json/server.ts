@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
 // Pushes a JSON job every second, each to the next of the connected workers.
-// While there is none, send() waits. What is queued for one is lost with it.
+// While there is none, send() waits. Jobs queued for a worker die with it.
 import { setTimeout } from "node:timers/promises";
 import { Push } from "zeromq";
 
@@ -11,7 +11,7 @@ await socket.bind(endpoint);
 while (!socket.closed) {
   console.log("Hello world?");
   const job = JSON.stringify({ code: 200, text: "hello world" });
-  // send() can fail when the last worker leaves just then.
+  // send() fails if the last worker leaves just then.
   await socket.send(job).catch(() => console.error("Not sent: %o", job));
   await setTimeout(1000);
 }

@@ -106,15 +106,6 @@ export async function assertSaysNoServer({ stderr }: Program, endpoint: string) 
   assert.deepEqual(new Set(stderr.all), new Set([hint]));
 }
 
-/** Ends a script with Ctrl-C, on which it says nothing. */
-export async function interrupt({ child, exited, stderr }: Program) {
-  child.kill("SIGINT");
-  // On Windows, there is no such signal: it is ended at once.
-  assert.equal(await exited(), "SIGINT");
-  const more = stderr.all.filter((line) => !line.startsWith("No server at"));
-  assert.deepEqual(more, []);
-}
-
 /** The mean time between a program's next lines of a text, in ms. */
 export async function meanInterval(
   output: Program["stdout"],

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
-// Subscribes to all that the server publishes over IPC. A subscriber misses
-// what is sent before its subscription arrives, and what it is too slow for.
+// Subscribes to all that the server publishes over IPC. It misses what is sent
+// before its subscription arrives, and what is sent too fast for it.
 import { tmpdir } from "node:os";
 import { Subscriber } from "zeromq";
 
@@ -10,9 +10,9 @@ socket.events.on("connect:retry", () => {
   console.error(`No server at ${endpoint}…`);
 });
 socket.connect(endpoint);
-socket.subscribe(); // to every topic; without this line nothing arrives
+socket.subscribe(); // to all messages; without this line nothing arrives
 
-// A message is an array of frames; these messages have one.
+// A message is an array of frames (Buffers); these messages have one.
 for await (const [message] of socket) {
   console.log("MSG 2:  %o", String(message));
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --import tsx
-// Publishes "Camera 1" over TCP, then "Camera 2" over IPC, by turns.
+// Publishes "Camera 1" over TCP, then "Camera 2" over IPC, again and again.
 // A publisher waits for nobody: a message without a subscriber is dropped.
 import { tmpdir } from "node:os";
 import { setTimeout } from "node:timers/promises";
@@ -9,8 +9,8 @@ const endpoint1 = process.argv[2] ?? "tcp://127.0.0.1:5566";
 const endpoint2 = process.argv[3] ?? `ipc://${tmpdir()}/waynes-world.ipc`;
 const camera1 = new Publisher();
 const camera2 = new Publisher();
-// TCP first: if a server is already running, this one ends here, with an
-// error. Binding the IPC path would take it away from that server instead.
+// TCP first: if a server is running already, this one ends here, with an
+// error. To bind the IPC path first would take it away from that server.
 await camera1.bind(endpoint1);
 await camera2.bind(endpoint2);
 

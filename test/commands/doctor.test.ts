@@ -30,7 +30,8 @@ async function machine(folder = join(project(), "with blanks, and an ü")) {
     write(path, fs.readFileSync(at(path), "utf8").replace(from, to));
 
   ["package.json", "tools/doctor.js", ...examples].forEach(copy);
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports: number[] = [];
+  for (const _ of servers) ports.push(await freePort());
   edit("tools/doctor.js", /(?<=const ports = \[).+(?=\])/, ports.join(", "));
   const command = [process.execPath, at("tools/doctor.js")];
   const tmp = temporaryFolder();
@@ -53,7 +54,7 @@ async function examine({ command: [program, ...args], env }: Machine, verdict: s
   return doctor.stdout.all.join(" ").replace(/\s+/g, " ");
 }
 
-test("all is well: five layers, the versions, and no socket stays behind", async () => {
+test("all is well: five layers, the versions, and no socket's file stays behind", async () => {
   const good = await machine();
   const screen = await examine(good, WORKS);
   const version = (name: string) => packages[`node_modules/${name}`].version;
@@ -178,7 +179,7 @@ broken("zeromq crashes when a message is sent", 4, crash, ({ write }) => {
     module.exports = { Pair: Crash, Subscriber };`);
 });
 
-for (const n of [0, 1, 2]) {
+for (const n of servers.keys()) {
   const says = RegExp(`free( ✔ TCP port \\d+){${n}} ✖ TCP port \\d+: .* in use Is an example`);
   broken(`the port of example ${n + 1} is taken`, 5, says, async ({ ports }) => {
     await once(createServer().listen(ports[n], "127.0.0.1").unref(), "listening");

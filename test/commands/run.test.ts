@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run } from "../../tools/child.ts";
-import { root } from "../../tools/repository.ts";
+import { examples, root } from "../../tools/repository.ts";
 import { project } from "../support.ts";
 
 const PASSES = 'import { test } from "node:test";\ntest("a promise", () => {});\n';
@@ -19,7 +19,7 @@ test("another promise", () => {
 async function runTests(files: { [name: string]: string }, word = "", env = {}) {
   const cwd = project();
   cpSync(join(root, "tools"), join(cwd, "tools"), { recursive: true });
-  for (const folder of ["waynes-world", "passing-json", "eventloop", "test"]) {
+  for (const folder of [...examples, "test"]) {
     mkdirSync(join(cwd, folder));
   }
   cpSync(join(root, "test/run.ts"), join(cwd, "test/run.ts"));

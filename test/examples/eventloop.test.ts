@@ -76,6 +76,12 @@ test("eventloop: the other side is slow", { timeout: TIMEOUT }, async () => {
   for (let n = 0; n < 5_000; n++) await deaf.send(message);
   await friend.send("hello");
   assert.equal(String(await friend.receive()), "hello");
+  let replies = 0;
+  deaf.receiveTimeout = 500;
+  await assert.rejects(async () => {
+    for await (const _ of deaf) replies++;
+  });
+  assert.ok(replies > 0 && replies < 5_000, `${replies}`);
 });
 
 // With a Reply as the server's socket, a friend waits in vain: after a message

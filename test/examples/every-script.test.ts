@@ -1,19 +1,23 @@
-// What all seven scripts have in common.
+// What all scripts have in common.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { cpSync, existsSync } from "node:fs";
+import { cpSync, existsSync, readdirSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Pull, Request } from "zeromq";
-import { run, serve, TIMEOUT } from "../../tools/child.ts";
+import { run, serve, start, TIMEOUT } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
-import { examples, read, root, scripts } from "../../tools/repository.ts";
-import { connect, interrupt, project, writeScript } from "../support.ts";
+import { examples, read, root, scripts, servers } from "../../tools/repository.ts";
+import { connect, project, writeScript } from "../support.ts";
 
 const onWindows = process.platform === "win32";
 
 test("the folders hold scripts and nothing else, which begin alike", () => {
+  const folders = readdirSync(root).filter((folder) =>
+    existsSync(join(root, folder, "server.ts")),
+  );
+  assert.deepEqual(folders.sort(), [...examples].sort());
   for (const script of scripts) {
     assert.match(script, /^[\w-]+\/\w+\.ts$/);
     const [line] = read(script).split("\n");
@@ -52,18 +56,26 @@ for (const script of scripts) {
   });
 }
 
-for (const [script, everywhere, ...more] of [
-  ["waynes-world/server.ts", "*", "tcp://127.0.0.1:*"],
-  ["passing-json/server.ts", "*"],
-  ["eventloop/server.ts", "0.0.0.0"],
-]) {
-  test(`${script} binds to ${everywhere}, until Ctrl-C`, async () => {
+for (const script of servers) {
+  test(`${script} binds to all addresses where it is told to`, async () => {
     const port = await freePort();
-    const server = await serve(script, `tcp://${everywhere}:${port}`, ...more);
+    await serve(script, `tcp://*:${port}`, "tcp://0.0.0.0:*");
     const peer = net.connect(port, "127.0.0.1");
     await once(peer, "connect");
     peer.destroy();
-    await interrupt(server);
+  });
+}
+
+for (const script of scripts) {
+  test(`${script} ends on Ctrl-C, and says nothing`, async () => {
+    const { child, exited, stdout, stderr } = start(script, await tcpEndpoint());
+    // A server listens, a client waits for one.
+    await (servers.includes(script) ? stdout : stderr).next(/./);
+    child.kill("SIGINT");
+    // On Windows, there is no such signal: it is ended at once.
+    assert.equal(await exited(), "SIGINT");
+    const more = stderr.all.filter((line) => !line.startsWith("No server at"));
+    assert.deepEqual(more, []);
   });
 }
 

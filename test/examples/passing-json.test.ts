@@ -13,7 +13,6 @@ import {
   close,
   connect,
   event,
-  interrupt,
   writeScript,
 } from "../support.ts";
 
@@ -51,7 +50,8 @@ test("passing-json: nobody is there yet", { timeout: TIMEOUT }, async () => {
   const worker = start(WORKER, endpoint);
   await assertSaysNoServer(worker, endpoint);
   assert.deepEqual(worker.stdout.all, []);
-  await interrupt(worker);
+  worker.child.kill();
+  await worker.exited();
 
   const { stdout } = await serve(SERVER, endpoint);
   await setTimeout(1500);

@@ -12,23 +12,20 @@ import "../support.ts";
 const readme = read("README.md");
 const { engines, scripts: commands } = JSON.parse(read("package.json"));
 
-/** What stands below a heading, up to the next. */
-const section = (heading: string) => {
-  const [, text] = readme.split(`\n${heading}\n`);
+/** The section on an example, whose heading begins with the folder's name. */
+function section(example: string) {
+  const letters = (text: string) => text.toLowerCase().replace(/[^a-z]/g, "");
+  const text = readme
+    .split(/^### /m)
+    .find((part) => letters(part).startsWith(letters(example)));
+  assert.ok(text, `README.md has no section on ${example}`);
   return text.split(/^#/m)[0];
-};
-
-/** What an example's folder is called in the README. */
-const headings: { [example: string]: string } = {
-  "waynes-world": "### Wayne's World",
-  "passing-json": "### Passing JSON",
-  eventloop: "### Event loop: request and reply",
-};
+}
 
 // These use the endpoints that the scripts have by default, so they are run by
 // turns, in this file. A prompt is a terminal.
 for (const example of examples) {
-  const [, block] = /^```console\n(.*?)^```/ms.exec(section(headings[example])) ?? [];
+  const [, block] = /^```console\n(.*?)^```/ms.exec(section(example)) ?? [];
   const terminals = block.split(/^(?=[\w-]+\$ )/m);
   const prompts = terminals.map((terminal) => terminal.split("\n")[0]);
   test(`terminals of ${example}: ${prompts.join(", ")}`, async () => {
@@ -71,7 +68,7 @@ for (const script of servers) {
 }
 
 test("npm run doctor prints this on a good machine", async () => {
-  const [, block] = /^```console\n.*\$ npm run doctor\n(.*?)^```/ms.exec(readme) ?? [];
+  const [, block] = /^```console\n(Layer 1.*?)^```/ms.exec(readme) ?? [];
   const [command, ...args] = commands.doctor.split(" ");
   assert.equal(command, "node");
   const { stdout, exited } = run(process.execPath, args);
@@ -87,7 +84,7 @@ test("npm run doctor prints this on a good machine", async () => {
 
 for (const example of examples) {
   test(`the endpoints of ${example} are those of the diagram`, () => {
-    const diagram = /^```mermaid\n(.*?)^```/ms.exec(section(headings[example]))?.[1];
+    const diagram = /^```mermaid\n(.*?)^```/ms.exec(section(example))?.[1];
     for (const script of scripts.filter((script) => script.startsWith(example))) {
       const defaults = [...read(script).matchAll(/\?\? ["`](.*)["`];/g)];
       assert.ok(defaults.length > 0, script);
@@ -102,7 +99,7 @@ for (const example of examples) {
   });
 
   test(`each thing that happens in ${example} has a test of its name`, () => {
-    const rows = [...section(headings[example]).matchAll(/^\| (?!when|---)(.*?) \|/gm)];
+    const rows = [...section(example).matchAll(/^\| (?!when|---)(.*?) \|/gm)];
     const tests = read(`test/examples/${example}.test.ts`);
     const titles = [...tests.matchAll(/^(?:test\(|  )"[\w-]+: (.*)",/gm)];
     const text = ([, name]: RegExpExecArray) => name;
@@ -112,7 +109,7 @@ for (const example of examples) {
 
   test(`the lines of ${example} are those of the script`, () => {
     const quote = /^The lesson, in \[[^\]]*\]\(([^)]*)\):\n\n```ts\n(.*?)^```/ms;
-    const [, script, code] = quote.exec(section(headings[example])) ?? [];
+    const [, script, code] = quote.exec(section(example)) ?? [];
     assert.ok(read(script).endsWith(code), `${script} does not end in\n${code}`);
   });
 }
