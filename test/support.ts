@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterEach } from "node:test";
 import { context, type EventType, Pair, type Socket } from "zeromq";
 import { killAll, type Program, run, withTimeout } from "../tools/child.ts";
-import { tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
+import { ipcEndpoint, tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
 import { root } from "../tools/repository.ts";
 
 // A socket that nothing refers to any more may be closed as garbage.
@@ -28,6 +28,12 @@ export function open<S extends Socket>(socket: S): S {
   sockets.add(socket);
   return socket;
 }
+
+const problem = await open(new Pair())
+  .bind(ipcEndpoint())
+  .catch((error) => error.code);
+/** Why a test that needs IPC is skipped, if it is: not all Windows have IPC. */
+export const noIpc = problem === "EAFNOSUPPORT" && "this system has no IPC";
 
 /** Opens a socket, and binds it to an endpoint of its own. */
 export async function bind(socket: Socket): Promise<string> {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Dealer, Reply, Request } from "zeromq";
 import { serve, start, TIMEOUT } from "../../tools/child.ts";
-import { freePort, ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
+import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import {
   assertSaysNoServer,
@@ -23,7 +23,7 @@ const REQUESTS = [1, 2, 3, 4, 5].map((n) => `{"n":${n},"text":"hello"}`);
 const SHOWN = REQUESTS.map((request) => `MSG:  '${request}'`);
 
 test("eventloop: nobody is there yet", { timeout: TIMEOUT }, async () => {
-  const endpoint = ipcEndpoint(); // the README's are over TCP
+  const endpoint = await tcpEndpoint();
   const client = start(CLIENT, endpoint);
   await assertSaysNoServer(client, endpoint);
   const server = await serve(SERVER, endpoint);

@@ -68,7 +68,7 @@ for (const script of servers) {
 
 for (const script of scripts) {
   test(`${script} ends on Ctrl-C, and says nothing`, async () => {
-    const { child, exited, stdout, stderr } = start(script, await tcpEndpoint());
+    const { child, exited, stdout, stderr } = start(script, await tcpEndpoint(), "tcp://127.0.0.1:*");
     // A server listens, a client waits for one.
     await (servers.includes(script) ? stdout : stderr).next(/./);
     child.kill("SIGINT");

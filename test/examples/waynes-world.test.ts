@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { Subscriber, XPublisher } from "zeromq";
 import { serve, start, TIMEOUT } from "../../tools/child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
-import { assertSaysNoServer, bind, bother, connect } from "../support.ts";
+import { assertSaysNoServer, bind, bother, connect, noIpc } from "../support.ts";
 
 const SERVER = "waynes-world/server.ts";
 const onWindows = process.platform === "win32";
@@ -12,7 +12,7 @@ const MSG2 = "MSG 2:  'Camera 2'";
 
 test(
   "the server publishes to all, by turns, a second apart",
-  { timeout: TIMEOUT },
+  { skip: noIpc, timeout: TIMEOUT },
   async () => {
     const endpoints = [await tcpEndpoint(), ipcEndpoint()];
     const server = await serve(SERVER, ...endpoints);
@@ -61,7 +61,7 @@ for (const n of [1, 2]) {
   );
 }
 
-test("waynes-world: nobody is there yet", { timeout: TIMEOUT }, async () => {
+test("waynes-world: nobody is there yet", { skip: noIpc, timeout: TIMEOUT }, async () => {
   const endpoints = [await tcpEndpoint(), ipcEndpoint()];
   const cameras = endpoints.map((endpoint, n) =>
     start(`waynes-world/camera${n + 1}.ts`, endpoint),
@@ -79,7 +79,7 @@ test("waynes-world: nobody is there yet", { timeout: TIMEOUT }, async () => {
   }
 });
 
-test("waynes-world: the other side dies", { timeout: TIMEOUT }, async () => {
+test("waynes-world: the other side dies", { skip: noIpc, timeout: TIMEOUT }, async () => {
   const endpoints = [await tcpEndpoint(), ipcEndpoint()];
   const cameras = endpoints.map((endpoint, n) =>
     start(`waynes-world/camera${n + 1}.ts`, endpoint),
@@ -140,7 +140,7 @@ test("waynes-world: the other side sends rubbish", { timeout: TIMEOUT }, async (
   assert.deepEqual(server.stderr.all, []);
 });
 
-test("a second server takes nothing away from the first", async () => {
+test("a second server takes nothing away from the first", { skip: noIpc }, async () => {
   const endpoints = [await tcpEndpoint(), ipcEndpoint()];
   const first = await serve(SERVER, ...endpoints);
   const second = start(SERVER, ...endpoints);
