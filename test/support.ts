@@ -7,7 +7,7 @@ import net from "node:net";
 import { join } from "node:path";
 import { afterEach } from "node:test";
 import { context, type EventType, Pair, type Socket } from "zeromq";
-import { killAll, type Program, run, withTimeout } from "../tools/child.ts";
+import { killAll, type Program, run, TIMEOUT, withTimeout } from "../tools/child.ts";
 import { ipcEndpoint, tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
 import { root } from "../tools/repository.ts";
 
@@ -22,6 +22,9 @@ afterEach(async () => {
 
 // What a test has not sent keeps no process waiting.
 context.blocky = false;
+
+/** Ends a test that waits for its own sockets in vain. */
+export const limit = { timeout: TIMEOUT };
 
 /** Keeps a socket until the test ends. */
 export function open<S extends Socket>(socket: S): S {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Dealer, Reply, Request } from "zeromq";
-import { serve, start, TIMEOUT } from "../../tools/child.ts";
+import { serve, start } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import {
@@ -11,6 +11,7 @@ import {
   bother,
   close,
   connect,
+  limit,
   meanInterval,
   NO_ENVELOPE,
   sendBytes,
@@ -22,7 +23,7 @@ const CLIENT = "eventloop/client.ts";
 const REQUESTS = [1, 2, 3, 4, 5].map((n) => `{"n":${n},"text":"hello"}`);
 const SHOWN = REQUESTS.map((request) => `MSG:  '${request}'`);
 
-test("eventloop: nobody is there yet", { timeout: TIMEOUT }, async () => {
+test("eventloop: nobody is there yet", limit, async () => {
   const endpoint = await tcpEndpoint();
   const client = start(CLIENT, endpoint);
   await assertSaysNoServer(client, endpoint);
@@ -35,7 +36,7 @@ test("eventloop: nobody is there yet", { timeout: TIMEOUT }, async () => {
   assert.deepEqual(server.stderr.all, []);
 });
 
-test("eventloop: the other side dies", { timeout: TIMEOUT }, async () => {
+test("eventloop: the other side dies", limit, async () => {
   const mortal = new Reply();
   const endpoint = await bind(mortal);
   const client = start(CLIENT, endpoint);
@@ -55,7 +56,7 @@ test("eventloop: the other side dies", { timeout: TIMEOUT }, async () => {
   assert.deepEqual(server.stderr.all, []);
 });
 
-test("eventloop: the other side is slow", { timeout: TIMEOUT }, async () => {
+test("eventloop: the other side is slow", limit, async () => {
   const slow = new Reply();
   const client = start(CLIENT, await bind(slow));
   for (const request of REQUESTS) {
@@ -86,7 +87,7 @@ test("eventloop: the other side is slow", { timeout: TIMEOUT }, async () => {
 
 // With a Reply as the server's socket, a friend waits in vain: after a message
 // of a stranger that has gone, libzmq 4.3.5 drops the next reply.
-test("eventloop: the other side sends rubbish", { timeout: TIMEOUT }, async () => {
+test("eventloop: the other side sends rubbish", limit, async () => {
   const port = await freePort();
   const endpoint = `tcp://127.0.0.1:${port}`;
   const server = await serve(SERVER, endpoint);
@@ -119,54 +120,46 @@ test("the server's event loop does other work, too: a line a second", async () =
   assert.ok(apart > 800 && apart < 1500, `${apart}`);
 });
 
-test(
-  "peers get their own frames back, whose last one is shown",
-  { timeout: TIMEOUT },
-  async () => {
-    const endpoint = await tcpEndpoint();
-    const server = await serve(SERVER, endpoint);
-    const messages = [
-      ["text"],
-      [""],
-      ["many", "", "frames"],
-      ["\x1b[2J\r\n"],
-      Array.from({ length: 1000 }, (_, n) => `${n}`),
-      [Buffer.from([0xff, 0x00, 0xfe])],
-      [Buffer.alloc(2 ** 20, "a megabyte ")],
-    ];
-    for (const Peer of [Request, Dealer]) {
-      const peers = messages.map(() => connect(new Peer(), endpoint));
-      for (const [n, peer] of peers.entries()) await peer.send(messages[n]);
-      for (const [n, peer] of peers.entries()) {
-        const frames = messages[n].map((frame) => Buffer.from(frame));
-        assert.deepEqual(await peer.receive(), frames);
-      }
-      await server.stdout.next(/^MSG/, messages.length);
+test("peers get their own frames back, whose last one is shown", limit, async () => {
+  const endpoint = await tcpEndpoint();
+  const server = await serve(SERVER, endpoint);
+  const messages = [
+    ["text"],
+    [""],
+    ["many", "", "frames"],
+    ["\x1b[2J\r\n"],
+    Array.from({ length: 1000 }, (_, n) => `${n}`),
+    [Buffer.from([0xff, 0x00, 0xfe])],
+    [Buffer.alloc(2 ** 20, "a megabyte ")],
+  ];
+  for (const Peer of [Request, Dealer]) {
+    const peers = messages.map(() => connect(new Peer(), endpoint));
+    for (const [n, peer] of peers.entries()) await peer.send(messages[n]);
+    for (const [n, peer] of peers.entries()) {
+      const frames = messages[n].map((frame) => Buffer.from(frame));
+      assert.deepEqual(await peer.receive(), frames);
     }
-    const beginning = "a megabyte ".repeat(6).slice(0, 60);
-    const shown = ["text", "", "frames", "\\x1B[2J\\r\\n", "999", beginning];
-    for (const text of shown) {
-      const lines = server.stdout.all.filter((line) => line === `MSG:  '${text}'`);
-      assert.equal(lines.length, 2, text);
-    }
-  },
-);
+    await server.stdout.next(/^MSG/, messages.length);
+  }
+  const beginning = "a megabyte ".repeat(6).slice(0, 60);
+  const shown = ["text", "", "frames", "\\x1B[2J\\r\\n", "999", beginning];
+  for (const text of shown) {
+    const lines = server.stdout.all.filter((line) => line === `MSG:  '${text}'`);
+    assert.equal(lines.length, 2, text);
+  }
+});
 
-test(
-  "a copy's callback may await something before it replies",
-  { timeout: TIMEOUT },
-  async () => {
-    const endpoint = await tcpEndpoint();
-    const later = 'await new Promise((f) => setTimeout(f, 10)); console.log("later");\n$&';
-    const server = start(
-      writeScript(read(SERVER).replace("await socket.send(", later)),
-      endpoint,
-    );
-    const dealer = connect(new Dealer(), endpoint);
-    for (const message of ["one", "two", "three"]) await dealer.send(message);
-    for (const message of ["one", "two", "three"]) {
-      assert.equal(String(await dealer.receive()), message);
-    }
-    await server.stdout.next("later", 3);
-  },
-);
+test("a copy's callback may await something before it replies", limit, async () => {
+  const endpoint = await tcpEndpoint();
+  const later = 'await new Promise((f) => setTimeout(f, 10)); console.log("later");\n$&';
+  const server = start(
+    writeScript(read(SERVER).replace("await socket.send(", later)),
+    endpoint,
+  );
+  const dealer = connect(new Dealer(), endpoint);
+  for (const message of ["one", "two", "three"]) await dealer.send(message);
+  for (const message of ["one", "two", "three"]) {
+    assert.equal(String(await dealer.receive()), message);
+  }
+  await server.stdout.next("later", 3);
+});

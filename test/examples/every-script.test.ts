@@ -6,10 +6,10 @@ import net from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Pull, Request } from "zeromq";
-import { run, serve, start, TIMEOUT } from "../../tools/child.ts";
+import { run, serve, start } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { examples, read, root, scripts, servers } from "../../tools/repository.ts";
-import { connect, project, writeScript } from "../support.ts";
+import { connect, limit, project, writeScript } from "../support.ts";
 
 const onWindows = process.platform === "win32";
 
@@ -90,7 +90,7 @@ async function serveCopy(script: string, endpoint: string, stopTimers = "") {
 
 test(
   "a copy of eventloop/server.ts that closes its socket on SIGTERM ends well",
-  { skip: onWindows && "Windows has no such signal", timeout: TIMEOUT },
+  { skip: onWindows && "Windows has no such signal", ...limit },
   async () => {
     const endpoint = await tcpEndpoint();
     const server = await serveCopy("eventloop/server.ts", endpoint, "clearInterval(timer)");
@@ -105,7 +105,7 @@ test(
 
 test(
   "a copy of passing-json/server.ts that closes its socket on SIGTERM ends well",
-  { skip: onWindows && "Windows has no such signal", timeout: TIMEOUT },
+  { skip: onWindows && "Windows has no such signal", ...limit },
   async () => {
     const endpoint = await tcpEndpoint();
     const server = await serveCopy("passing-json/server.ts", endpoint);

@@ -3,7 +3,7 @@ import { constants } from "node:buffer";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Pull, Push } from "zeromq";
-import { type Program, serve, start, TIMEOUT } from "../../tools/child.ts";
+import { type Program, serve, start } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import {
@@ -13,6 +13,7 @@ import {
   close,
   connect,
   event,
+  limit,
   writeScript,
 } from "../support.ts";
 
@@ -22,30 +23,26 @@ const onWindows = process.platform === "win32";
 const ASKED = "Hello world?";
 const JOB = '{"code":200,"text":"hello world"}';
 
-test(
-  "the server pushes a job a second, to two workers by turns",
-  { timeout: TIMEOUT },
-  async () => {
-    const endpoint = await tcpEndpoint();
-    const server = await serve(SERVER, endpoint);
-    const pulls = [connect(new Pull(), endpoint), connect(new Pull(), endpoint)];
-    for (const pull of pulls) await pull.receive(); // both are there
+test("the server pushes a job a second, to two workers by turns", limit, async () => {
+  const endpoint = await tcpEndpoint();
+  const server = await serve(SERVER, endpoint);
+  const pulls = [connect(new Pull(), endpoint), connect(new Pull(), endpoint)];
+  for (const pull of pulls) await pull.receive(); // both are there
 
-    const asked = server.stdout.all.length;
-    const begin = performance.now();
-    for (const pull of [...pulls, ...pulls, ...pulls]) {
-      assert.equal(String(await pull.receive()), JOB);
-    }
-    const apart = (performance.now() - begin) / 6;
-    assert.ok(apart > 800 && apart < 1500, `${apart}`);
-    // A line may come after the job that it announces.
-    assert.ok(server.stdout.all.length - asked <= 7);
-    assert.deepEqual(new Set(server.stdout.all), new Set([ASKED]));
-    assert.deepEqual(server.stderr.all, []);
-  },
-);
+  const asked = server.stdout.all.length;
+  const begin = performance.now();
+  for (const pull of [...pulls, ...pulls, ...pulls]) {
+    assert.equal(String(await pull.receive()), JOB);
+  }
+  const apart = (performance.now() - begin) / 6;
+  assert.ok(apart > 800 && apart < 1500, `${apart}`);
+  // A line may come after the job that it announces.
+  assert.ok(server.stdout.all.length - asked <= 7);
+  assert.deepEqual(new Set(server.stdout.all), new Set([ASKED]));
+  assert.deepEqual(server.stderr.all, []);
+});
 
-test("passing-json: nobody is there yet", { timeout: TIMEOUT }, async () => {
+test("passing-json: nobody is there yet", limit, async () => {
   const endpoint = await tcpEndpoint();
   const worker = start(WORKER, endpoint);
   await assertSaysNoServer(worker, endpoint);
@@ -69,18 +66,14 @@ test("passing-json: nobody is there yet", { timeout: TIMEOUT }, async () => {
   await connect(new Pull(), endpoint).receive();
 });
 
-test(
-  "the server shows a job that could not be sent, and goes on",
-  { timeout: TIMEOUT },
-  async () => {
-    const endpoint = await tcpEndpoint();
-    const impatient = read(SERVER).replace("new Push()", "new Push({ sendTimeout: 1 })");
-    const server = start(writeScript(impatient), endpoint);
-    await server.stderr.next(`Not sent: '${JOB}'`, 2);
-    const pull = connect(new Pull(), endpoint);
-    assert.equal(String(await pull.receive()), JOB);
-  },
-);
+test("the server shows a job that could not be sent, and goes on", limit, async () => {
+  const endpoint = await tcpEndpoint();
+  const impatient = read(SERVER).replace("new Push()", "new Push({ sendTimeout: 1 })");
+  const server = start(writeScript(impatient), endpoint);
+  await server.stderr.next(`Not sent: '${JOB}'`, 2);
+  const pull = connect(new Pull(), endpoint);
+  assert.equal(String(await pull.receive()), JOB);
+});
 
 /** Starts two workers, and waits until both get jobs. */
 async function startWorkers(push: Push) {
@@ -98,47 +91,43 @@ async function startWorkers(push: Push) {
 const jobsOf = ({ stdout }: Program) =>
   stdout.all.filter((line) => /^[1-9] ::/.test(line));
 
-test(
-  "passing-json: the other side dies",
-  { timeout: TIMEOUT },
-  async () => {
-    const push = new Push();
-    const [first, second] = await startWorkers(push);
-    const send = async (...codes: number[]) => {
-      for (const code of codes) await push.send(JSON.stringify({ code, text: "job" }));
-    };
-    await send(1, 2, 3, 4, 5, 6);
-    for (const { stdout } of [first, second]) await stdout.next(/ 'job'/, 3);
+test("passing-json: the other side dies", limit, async () => {
+  const push = new Push();
+  const [first, second] = await startWorkers(push);
+  const send = async (...codes: number[]) => {
+    for (const code of codes) await push.send(JSON.stringify({ code, text: "job" }));
+  };
+  await send(1, 2, 3, 4, 5, 6);
+  for (const { stdout } of [first, second]) await stdout.next(/ 'job'/, 3);
 
-    const gone = event(push, "disconnect");
-    first.child.kill("SIGKILL");
-    await gone;
-    // ZeroMQ's threads tell each other; until then, every other job is lost.
-    for (let round = 1; round <= 5; round++) {
-      await send(0, 0);
-      await second.stdout.next("0 :: 'job'");
-    }
-    await send(7, 8, 9);
-    await second.stdout.next("9 :: 'job'");
+  const gone = event(push, "disconnect");
+  first.child.kill("SIGKILL");
+  await gone;
+  // ZeroMQ's threads tell each other; until then, every other job is lost.
+  for (let round = 1; round <= 5; round++) {
+    await send(0, 0);
+    await second.stdout.next("0 :: 'job'");
+  }
+  await send(7, 8, 9);
+  await second.stdout.next("9 :: 'job'");
 
-    const lines = (...codes: number[]) => codes.map((code) => `${code} :: 'job'`);
-    const turns = [lines(1, 3, 5), lines(2, 4, 6)];
-    if (jobsOf(second)[0] === "1 :: 'job'") turns.reverse();
-    assert.deepEqual(jobsOf(first), turns[0]);
-    assert.deepEqual(jobsOf(second), [...turns[1], ...lines(7, 8, 9)]);
+  const lines = (...codes: number[]) => codes.map((code) => `${code} :: 'job'`);
+  const turns = [lines(1, 3, 5), lines(2, 4, 6)];
+  if (jobsOf(second)[0] === "1 :: 'job'") turns.reverse();
+  assert.deepEqual(jobsOf(first), turns[0]);
+  assert.deepEqual(jobsOf(second), [...turns[1], ...lines(7, 8, 9)]);
 
-    const endpoint = push.lastEndpoint;
-    assert.ok(endpoint);
-    await close(push);
-    await second.stderr.next(`No server at ${endpoint}…`);
-    await serve(SERVER, endpoint);
-    await second.stdout.next("200 :: 'hello world'");
-  },
-);
+  const endpoint = push.lastEndpoint;
+  assert.ok(endpoint);
+  await close(push);
+  await second.stderr.next(`No server at ${endpoint}…`);
+  await serve(SERVER, endpoint);
+  await second.stdout.next("200 :: 'hello world'");
+});
 
 test(
   "passing-json: the other side is slow",
-  { skip: onWindows && "Windows has no such signal", timeout: TIMEOUT },
+  { skip: onWindows && "Windows has no such signal", ...limit },
   async () => {
     const push = new Push();
     const [slow, quick] = await startWorkers(push);
@@ -165,7 +154,7 @@ async function assertNotAJob(
   assert.equal(await worker.stderr.next(/./), `Not a job: ${shown}`);
 }
 
-test("passing-json: the other side sends rubbish", { timeout: TIMEOUT }, async () => {
+test("passing-json: the other side sends rubbish", limit, async () => {
   const push = new Push();
   const worker = start(WORKER, await bind(push));
   for (const message of [

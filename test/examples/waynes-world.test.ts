@@ -2,66 +2,58 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Subscriber, XPublisher } from "zeromq";
-import { serve, start, TIMEOUT } from "../../tools/child.ts";
+import { serve, start } from "../../tools/child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
-import { assertSaysNoServer, bind, bother, connect, noIpc } from "../support.ts";
+import { assertSaysNoServer, bind, bother, connect, limit, noIpc } from "../support.ts";
 
 const SERVER = "waynes-world/server.ts";
 const onWindows = process.platform === "win32";
 const MSG2 = "MSG 2:  'Camera 2'";
 
-test(
-  "the server publishes to all, by turns, a second apart",
-  { skip: noIpc, timeout: TIMEOUT },
-  async () => {
-    const endpoints = [await tcpEndpoint(), ipcEndpoint()];
-    const server = await serve(SERVER, ...endpoints);
-    const begin = performance.now();
-    const subscribers = [0, 0, 1, 1].map((n) => {
-      const socket = connect(new Subscriber(), endpoints[n]);
-      socket.subscribe();
-      return socket;
-    });
-    for (const [n, socket] of subscribers.entries()) {
-      const camera = n < 2 ? "Camera 1" : "Camera 2";
-      for (let messages = 0; messages < 2; messages++) {
-        assert.equal(String(await socket.receive()), camera);
-      }
+test("the server publishes to all, by turns, a second apart", { skip: noIpc, ...limit }, async () => {
+  const endpoints = [await tcpEndpoint(), ipcEndpoint()];
+  const server = await serve(SERVER, ...endpoints);
+  const begin = performance.now();
+  const subscribers = [0, 0, 1, 1].map((n) => {
+    const socket = connect(new Subscriber(), endpoints[n]);
+    socket.subscribe();
+    return socket;
+  });
+  for (const [n, socket] of subscribers.entries()) {
+    const camera = n < 2 ? "Camera 1" : "Camera 2";
+    for (let messages = 0; messages < 2; messages++) {
+      assert.equal(String(await socket.receive()), camera);
     }
-    await server.stdout.next("Camera 2?", 3);
-    const apart = (performance.now() - begin) / 5;
-    assert.ok(apart > 800 && apart < 1500, `${apart}`);
-    const asked = server.stdout.all.map((_, n) => `Camera ${(n % 2) + 1}?`);
-    assert.deepEqual(server.stdout.all, asked);
-    assert.deepEqual(server.stderr.all, []);
-  },
-);
+  }
+  await server.stdout.next("Camera 2?", 3);
+  const apart = (performance.now() - begin) / 5;
+  assert.ok(apart > 800 && apart < 1500, `${apart}`);
+  const asked = server.stdout.all.map((_, n) => `Camera ${(n % 2) + 1}?`);
+  assert.deepEqual(server.stdout.all, asked);
+  assert.deepEqual(server.stderr.all, []);
+});
 
 for (const n of [1, 2]) {
-  test(
-    `two camera${n} show every message each, and nothing else`,
-    { timeout: TIMEOUT },
-    async () => {
-      const publisher = new XPublisher({ verbosity: "allSubs" });
-      const endpoint = await bind(publisher);
-      const script = `waynes-world/camera${n}.ts`;
-      const cameras = [start(script, endpoint), start(script, endpoint)];
-      for (const _ of cameras) await publisher.receive(); // its subscription
+  test(`two camera${n} show every message each, and nothing else`, limit, async () => {
+    const publisher = new XPublisher({ verbosity: "allSubs" });
+    const endpoint = await bind(publisher);
+    const script = `waynes-world/camera${n}.ts`;
+    const cameras = [start(script, endpoint), start(script, endpoint)];
+    for (const _ of cameras) await publisher.receive(); // its subscription
 
-      for (const message of ["1", "2", "3", "", "\x1b[31mred\n"]) {
-        await publisher.send(message);
-      }
-      for (const { stdout, stderr } of cameras) {
-        await stdout.next(/red/);
-        const shown = ["1", "2", "3", "", "\\x1B[31mred\\n"];
-        assert.deepEqual(stdout.all, shown.map((message) => `MSG ${n}:  '${message}'`));
-        assert.deepEqual(stderr.all, []);
-      }
-    },
-  );
+    for (const message of ["1", "2", "3", "", "\x1b[31mred\n"]) {
+      await publisher.send(message);
+    }
+    for (const { stdout, stderr } of cameras) {
+      await stdout.next(/red/);
+      const shown = ["1", "2", "3", "", "\\x1B[31mred\\n"];
+      assert.deepEqual(stdout.all, shown.map((message) => `MSG ${n}:  '${message}'`));
+      assert.deepEqual(stderr.all, []);
+    }
+  });
 }
 
-test("waynes-world: nobody is there yet", { skip: noIpc, timeout: TIMEOUT }, async () => {
+test("waynes-world: nobody is there yet", { skip: noIpc, ...limit }, async () => {
   const endpoints = [await tcpEndpoint(), ipcEndpoint()];
   const cameras = endpoints.map((endpoint, n) =>
     start(`waynes-world/camera${n + 1}.ts`, endpoint),
@@ -79,7 +71,7 @@ test("waynes-world: nobody is there yet", { skip: noIpc, timeout: TIMEOUT }, asy
   }
 });
 
-test("waynes-world: the other side dies", { skip: noIpc, timeout: TIMEOUT }, async () => {
+test("waynes-world: the other side dies", { skip: noIpc, ...limit }, async () => {
   const endpoints = [await tcpEndpoint(), ipcEndpoint()];
   const cameras = endpoints.map((endpoint, n) =>
     start(`waynes-world/camera${n + 1}.ts`, endpoint),
@@ -104,7 +96,7 @@ test("waynes-world: the other side dies", { skip: noIpc, timeout: TIMEOUT }, asy
 
 test(
   "waynes-world: the other side is slow",
-  { skip: onWindows && "Windows has no such signal", timeout: TIMEOUT },
+  { skip: onWindows && "Windows has no such signal", ...limit },
   async () => {
     const publisher = new XPublisher({ verbosity: "allSubs" });
     const endpoint = await bind(publisher);
@@ -130,7 +122,7 @@ test(
   },
 );
 
-test("waynes-world: the other side sends rubbish", { timeout: TIMEOUT }, async () => {
+test("waynes-world: the other side sends rubbish", limit, async () => {
   const port = await freePort();
   const endpoint = `tcp://127.0.0.1:${port}`;
   const server = await serve(SERVER, endpoint, "tcp://127.0.0.1:*");
