@@ -6,16 +6,7 @@ import { serve, start } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import {
-  assertSaysNoServer,
-  bind,
-  bother,
-  close,
-  connect,
-  limit,
-  meanInterval,
-  NO_ENVELOPE,
-  sendBytes,
-  writeScript,
+  assertSaysNoServer, bind, bother, close, connect, limit, meanInterval, NO_ENVELOPE, sendBytes, writeScript,
 } from "../support.ts";
 
 const SERVER = "eventloop/server.ts";

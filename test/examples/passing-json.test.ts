@@ -7,14 +7,7 @@ import { type Program, serve, start } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import {
-  assertSaysNoServer,
-  bind,
-  bother,
-  close,
-  connect,
-  event,
-  limit,
-  writeScript,
+  assertSaysNoServer, bind, bother, close, connect, event, limit, writeScript,
 } from "../support.ts";
 
 const SERVER = "passing-json/server.ts";

@@ -18,16 +18,15 @@ import {
   type Socket,
   Subscriber,
 } from "zeromq";
-import { run, serve, start, TIMEOUT } from "../../tools/child.ts";
+import { run, serve, start } from "../../tools/child.ts";
 import {
   freePort,
   ipcEndpoint,
   tcpEndpoint,
   temporaryFolder,
 } from "../../tools/endpoints.ts";
-import { bind, close, connect, event, open, program, project } from "../support.ts";
+import { bind, close, connect, event, limit, open, program, project } from "../support.ts";
 
-const timeout = TIMEOUT;
 const linux = process.platform === "linux";
 const windows = process.platform === "win32";
 
@@ -68,7 +67,7 @@ const outside = Object.values(networkInterfaces())
   .flat()
   .find((address) => address?.family === "IPv4" && !address.internal)?.address;
 
-test("`No server at …`, and it runs, in a container or on another machine", { skip: !outside && "no other address", timeout }, async () => {
+test("`No server at …`, and it runs, in a container or on another machine", { skip: !outside && "no other address", ...limit }, async () => {
   const port = await freePort();
   const inside = await publish(`tcp://127.0.0.1:${port}`);
   assert.equal(await meet(`tcp://${outside}:${port}`), "connect:retry");
@@ -77,14 +76,14 @@ test("`No server at …`, and it runs, in a container or on another machine", { 
   assert.equal(await meet(`tcp://${outside}:${port}`), "handshake");
 });
 
-test("`No server at tcp://127.0.0.1:…`, and it runs, bound to the machine's name", { skip: !linux, timeout }, async () => {
+test("`No server at tcp://127.0.0.1:…`, and it runs, bound to the machine's name", { skip: !linux, ...limit }, async () => {
   const port = await freePort();
   await publish(`tcp://127.0.1.1:${port}`); // what /etc/hosts may say of a name
   assert.equal(await meet(`tcp://127.0.0.1:${port}`), "connect:retry");
   assert.equal(await meet(`tcp://127.0.1.1:${port}`), "handshake");
 });
 
-test("`No server at …`, and something listens there", { timeout }, async () => {
+test("`No server at …`, and something listens there", limit, async () => {
   const port = await freePort();
   const web = net.createServer((peer) => peer.destroy());
   await once(web.listen(port, "127.0.0.1"), "listening");
@@ -102,7 +101,7 @@ const curveClient = {
   curveSecretKey: clientKeys.secretKey,
 };
 
-test("`No server at …`, and it runs, with keys", { timeout }, async () => {
+test("`No server at …`, and it runs, with keys", limit, async () => {
   const endpoint = await tcpEndpoint();
   await publish(endpoint, curveServer);
   const wrong = { ...curveClient, curveServerKey: clientKeys.publicKey };
@@ -110,7 +109,7 @@ test("`No server at …`, and it runs, with keys", { timeout }, async () => {
   assert.equal(await meet(endpoint, curveClient), "handshake");
 });
 
-test("nothing prints, and only one end has keys", { timeout }, async () => {
+test("nothing prints, and only one end has keys", limit, async () => {
   const endpoints = [await tcpEndpoint(), await tcpEndpoint()];
   await publish(endpoints[0], curveServer);
   await publish(endpoints[1]);
@@ -120,7 +119,7 @@ test("nothing prints, and only one end has keys", { timeout }, async () => {
   assert.equal(await meet(endpoints[1]), "handshake");
 });
 
-test("nothing prints, and both ends have keys", { timeout }, async () => {
+test("nothing prints, and both ends have keys", limit, async () => {
   let verdict = "400";
   const doorkeeper = open(new Reply());
   await doorkeeper.bind("inproc://zeromq.zap.01");
@@ -137,7 +136,7 @@ test("nothing prints, and both ends have keys", { timeout }, async () => {
   assert.equal(await meet(endpoint, curveClient), "handshake");
 });
 
-test("`No server at ipc://…`, and it runs as another user", { skip: windows, timeout }, async () => {
+test("`No server at ipc://…`, and it runs as another user", { skip: windows, ...limit }, async () => {
   const mode = async () => {
     const endpoint = ipcEndpoint();
     await publish(endpoint);
@@ -156,7 +155,7 @@ const startCamera = (folder: string) =>
     env: { TMPDIR: folder, TEMP: folder },
   });
 
-test("`No server at ipc://…`, and it runs with another `TMPDIR`", { skip: windows, timeout }, async () => {
+test("`No server at ipc://…`, and it runs with another `TMPDIR`", { skip: windows, ...limit }, async () => {
   const folder = temporaryFolder();
   const publisher = await publish(`ipc://${folder}/waynes-world.ipc`);
   const naive = startCamera(temporaryFolder());
@@ -167,7 +166,7 @@ test("`No server at ipc://…`, and it runs with another `TMPDIR`", { skip: wind
   assert.deepEqual(wise.stderr.all, []);
 });
 
-test("nothing prints, not even `No server at …`", { timeout }, async () => {
+test("nothing prints, not even `No server at …`", limit, async () => {
   const silent = await freePort();
   const server = net.createServer((connection) => connection.unref()).unref();
   await once(server.listen(silent, "127.0.0.1"), "listening");
@@ -211,7 +210,7 @@ function listens(port: number): Promise<boolean> {
 
 const inUse = { code: "EADDRINUSE", message: "Address already in use" };
 
-test("`Address already in use`", { timeout }, async () => {
+test("`Address already in use`", limit, async () => {
   const endpoint = await tcpEndpoint();
   const first = await publish(endpoint);
   const second = start("eventloop/server.ts", endpoint);
@@ -222,7 +221,7 @@ test("`Address already in use`", { timeout }, async () => {
   await serve("eventloop/server.ts", endpoint);
 });
 
-test("`Address already in use`, right after your own `close()`", { skip: windows && "not seen on Windows", timeout }, async () => {
+test("`Address already in use`, right after your own `close()`", { skip: windows && "not seen on Windows", ...limit }, async () => {
   const megabyte = Buffer.alloc(1_000_000);
   /** Binds a socket, and closes it, so many times. */
   const repeat = async (times: number, end: (socket: Push) => unknown) => {
@@ -314,7 +313,7 @@ test("`Address already in use`, in all workers of a cluster but one (`pm2 -i`)",
   await wise.stdout.next("answered by 1 and 2");
 });
 
-test("new clients of an IPC server get no answer from it", { skip: windows, timeout }, async () => {
+test("new clients of an IPC server get no answer from it", { skip: windows, ...limit }, async () => {
   const ask = async (first: Reply, endpoint: string) => {
     const second = open(new Reply());
     const bound = second.bind(endpoint).then(() => "bound", () => "in use");
@@ -369,7 +368,7 @@ test("`File name too long`", async () => {
   await startCamera(temporaryFolder()).stderr.next(/^No server at/);
 });
 
-test("`Invalid argument`, from `bind()` or `connect()`", { timeout }, async () => {
+test("`Invalid argument`, from `bind()` or `connect()`", limit, async () => {
   const error = { code: "EINVAL", message: "Invalid argument" };
   const port = await freePort();
   for (const endpoint of [`127.0.0.1:${port}`, "tcp://127.0.0.1"]) {
@@ -381,21 +380,21 @@ test("`Invalid argument`, from `bind()` or `connect()`", { timeout }, async () =
   assert.equal(await meet(`tcp://127.0.0.1:${port}`), "handshake");
 });
 
-test("`No such device`", { timeout }, async () => {
+test("`No such device`", limit, async () => {
   const port = await freePort();
   const error = { code: "ENODEV", message: "No such device" };
   await assert.rejects(publish(`tcp://no-such-name.invalid:${port}`), error);
   await publish(`tcp://localhost:${port}`);
 });
 
-test("`Cannot assign requested address`", { timeout }, async () => {
+test("`Cannot assign requested address`", limit, async () => {
   const port = await freePort();
   const elsewhere = publish(`tcp://192.0.2.1:${port}`); // nobody has it
   await assert.rejects(elsewhere, { code: "EADDRNOTAVAIL" });
   await publish(`tcp://0.0.0.0:${port}`);
 });
 
-test("`Protocol not supported`", { timeout }, async () => {
+test("`Protocol not supported`", limit, async () => {
   const endpoint = await tcpEndpoint();
   for (const wrong of [endpoint.replace("tcp", "http"), ` ${endpoint}`]) {
     await assert.rejects(publish(wrong), { message: "Protocol not supported" });
@@ -403,7 +402,7 @@ test("`Protocol not supported`", { timeout }, async () => {
   await publish(endpoint);
 });
 
-test("`No such endpoint`, at an IPC path", { skip: windows, timeout }, async () => {
+test("`No such endpoint`, at an IPC path", { skip: windows, ...limit }, async () => {
   const folder = join(temporaryFolder(), "none");
   const endpoint = `ipc://${folder}/1.ipc`;
   await assert.rejects(publish(endpoint), { message: "No such endpoint" });
@@ -411,7 +410,7 @@ test("`No such endpoint`, at an IPC path", { skip: windows, timeout }, async () 
   await publish(endpoint);
 });
 
-test("`No such device` or `No server at …`, with an IPv6 address", { timeout }, async (t) => {
+test("`No such device` or `No server at …`, with an IPv6 address", limit, async (t) => {
   const port = await freePort();
   const probe = net.createServer().listen(port, "::1");
   const hasIpv6 = await once(probe, "listening").catch(() => false);
@@ -424,7 +423,7 @@ test("`No such device` or `No server at …`, with an IPv6 address", { timeout }
   assert.equal(await meet(endpoint, { ipv6: true }), "handshake");
 });
 
-test("a server listens at another port than the one you wrote", { timeout }, async () => {
+test("a server listens at another port than the one you wrote", limit, async () => {
   const port = await freePort();
   const publisher = await publish(`tcp://127.0.0.1:${port + 65536}`);
   assert.equal(publisher.lastEndpoint, `tcp://127.0.0.1:${port}`);
@@ -432,7 +431,7 @@ test("a server listens at another port than the one you wrote", { timeout }, asy
   assert.match(publisher.lastEndpoint ?? "", /:\d+$/);
 });
 
-test("both ends run, and nothing arrives", { timeout }, async () => {
+test("both ends run, and nothing arrives", limit, async () => {
   const push = new Push();
   const endpoint = await bind(push);
   const refused = open(new Subscriber());
@@ -445,7 +444,7 @@ test("both ends run, and nothing arrives", { timeout }, async () => {
   assert.equal(String(await pull.receive()), "a job");
 });
 
-test("which side binds, and which connects?", { timeout }, async () => {
+test("which side binds, and which connects?", limit, async () => {
   // The one that stays binds, of whatever type; those that come and go connect.
   const pull = new Pull();
   const endpoint = await bind(pull);
@@ -458,7 +457,7 @@ test("which side binds, and which connects?", { timeout }, async () => {
   await assert.rejects(open(new Push()).bind(endpoint), inUse);
 });
 
-test("a server stops listening after a while", { timeout }, async () => {
+test("a server stops listening after a while", limit, async () => {
   const listen = async (later: string) => {
     const port = await freePort();
     const server = program(`
@@ -486,7 +485,7 @@ function note(socket: Socket) {
   return types;
 }
 
-test("how do I see whether it is connected?", { timeout }, async () => {
+test("how do I see whether it is connected?", limit, async () => {
   const endpoint = await tcpEndpoint();
   const pull = open(new Pull());
   const seen = note(pull);
@@ -508,7 +507,7 @@ test("how do I see whether it is connected?", { timeout }, async () => {
   assert.deepEqual(seenByServer, ["accept", "handshake", "disconnect"]);
 });
 
-test("the events `connect` and `disconnect` do not come", { timeout }, async () => {
+test("the events `connect` and `disconnect` do not come", limit, async () => {
   const push = new Push();
   const endpoint = await bind(push);
   const pull = open(new Pull());
@@ -529,7 +528,7 @@ test("the events `connect` and `disconnect` do not come", { timeout }, async () 
   assert.deepEqual(early, ["connect", "handshake", "disconnect"]);
 });
 
-test("`emitter.once is not a function`", { timeout }, async () => {
+test("`emitter.once is not a function`", limit, async () => {
   // As JavaScript has it: TypeScript says so before.
   const wait = (how: string) => program(`
     const socket = new Pull();

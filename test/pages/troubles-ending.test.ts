@@ -5,9 +5,8 @@ import { test } from "node:test";
 import { Pull } from "zeromq";
 import { run, TIMEOUT } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, open, program } from "../support.ts";
+import { bind, limit, open, program } from "../support.ts";
 
-const timeout = TIMEOUT;
 const windows = process.platform === "win32";
 
 /**
@@ -37,7 +36,7 @@ async function allArrive(end: string, receiveTimeout: number, signal = false) {
   return (await exited()) === 0;
 }
 
-test("the last messages are missing, after Ctrl-C or `docker stop`", { skip: windows && "no signals", timeout }, async () => {
+test("the last messages are missing, after Ctrl-C or `docker stop`", { skip: windows && "no signals", ...limit }, async () => {
   const run = "const working = setInterval(() => {}, 1000);";
   const closeAndEnd = `${run}
     process.once("SIGTERM", () => {
@@ -48,12 +47,12 @@ test("the last messages are missing, after Ctrl-C or `docker stop`", { skip: win
   assert.equal(await allArrive(closeAndEnd, -1, true), true);
 });
 
-test("the last messages are missing, after `process.exit()`", { timeout }, async () => {
+test("the last messages are missing, after `process.exit()`", limit, async () => {
   assert.equal(await allArrive("socket.close(); process.exit();", 200), false);
   assert.equal(await allArrive("process.exitCode = 0; socket.close();", -1), true);
 });
 
-test("the last messages are missing, after an uncaught error", { timeout }, async () => {
+test("the last messages are missing, after an uncaught error", limit, async () => {
   const fail = 'throw new Error("a bug");';
   assert.equal(await allArrive(fail, 200), false);
   assert.equal(await allArrive(`try { ${fail} } catch { socket.close(); }`, -1), true);
@@ -63,7 +62,7 @@ test("the last messages are missing, after an uncaught error", { timeout }, asyn
 const asFirst = ["unshare", "--user", "--map-root-user", "--pid", "--fork"];
 const noUnshare = spawnSync("env", [...asFirst, "true"]).status !== 0;
 
-test("Ctrl-C and `docker stop` do nothing", { skip: noUnshare && "no unshare", timeout }, async () => {
+test("Ctrl-C and `docker stop` do nothing", { skip: noUnshare && "no unshare", ...limit }, async () => {
   const stop = (before: string[], receiveTimeout: number, onSignal = "") =>
     run("env", [...before, process.execPath, "--input-type=module", "--eval", `
       import { Reply } from "zeromq";
@@ -93,7 +92,7 @@ test("`Socket is closed` (EBADF)", async () => {
   assert.equal(await wise.exited(), 0);
 });
 
-test("`Waiting for queued ZeroMQ messages`: a process does not end", { timeout }, async () => {
+test("`Waiting for queued ZeroMQ messages`: a process does not end", limit, async () => {
   const lines = (options: string, last: string) => `
     const socket = new Push(${options});
     socket.connect(endpoint);

@@ -21,9 +21,8 @@ import {
 } from "zeromq";
 import { TIMEOUT } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, close, connect, event, open, program } from "../support.ts";
+import { bind, close, connect, event, limit, open, program } from "../support.ts";
 
-const timeout = TIMEOUT;
 const again = {
   code: "EAGAIN",
   message: "Operation was not possible or timed out",
@@ -62,7 +61,7 @@ async function publishTo(...topics: string[]) {
   return { endpoint, publisher, subscribers };
 }
 
-test("a subscriber prints nothing", { timeout }, async () => {
+test("a subscriber prints nothing", limit, async () => {
   const { endpoint, publisher, subscribers } = await publishTo("");
   const deaf = open(new Subscriber());
   const joined = event(deaf, "handshake");
@@ -78,7 +77,7 @@ test("a subscriber prints nothing", { timeout }, async () => {
   assert.equal(String(await received), "two");
 });
 
-test("only the topic arrives", { timeout }, async () => {
+test("only the topic arrives", limit, async () => {
   const { publisher, subscribers } = await publishTo("cam1/", "cam1/");
   await publisher.send(["cam1/", "a picture"]);
   const [message] = await subscribers[0].receive();
@@ -87,7 +86,7 @@ test("only the topic arrives", { timeout }, async () => {
   assert.deepEqual([topic, picture].map(String), ["cam1/", "a picture"]);
 });
 
-test("the message is in `topic`, and `message` is `undefined`", { timeout }, async () => {
+test("the message is in `topic`, and `message` is `undefined`", limit, async () => {
   const { publisher, subscribers } = await publishTo("cam1");
   const receive = async () => {
     const [topic, message] = await subscribers[0].receive();
@@ -99,7 +98,7 @@ test("the message is in `topic`, and `message` is `undefined`", { timeout }, asy
   assert.equal(await receive(), "cam1: a picture");
 });
 
-test("`cam1` also gets `cam10`", { timeout }, async () => {
+test("`cam1` also gets `cam10`", limit, async () => {
   const { publisher, subscribers } = await publishTo("cam1", "cam1/");
   const [naive, wise] = subscribers;
   await publisher.send("cam10/");
@@ -120,7 +119,7 @@ test("`<Buffer 68 65 6c 6c 6f>` in place of a text", async () => {
   await receive("String(message)").stdout.next("hello");
 });
 
-test("a message is missing, after `Promise.race`", { timeout }, async () => {
+test("a message is missing, after `Promise.race`", limit, async () => {
   const { push, pull } = await pair();
   const abandoned = pull.receive();
   assert.equal(await Promise.race([abandoned, setImmediate("late")]), "late");
@@ -137,7 +136,7 @@ test("a message is missing, after `Promise.race`", { timeout }, async () => {
   assert.equal(String(await pull.receive()), "three");
 });
 
-test("memory grows while a worker receives", { timeout }, async () => {
+test("memory grows while a worker receives", limit, async () => {
   /** How many jobs are under way at a time, at most. */
   const work = async (isWise: boolean) => {
     const { push, pull } = await pair();
@@ -160,7 +159,7 @@ test("memory grows while a worker receives", { timeout }, async () => {
   assert.equal(await work(true), 1);
 });
 
-test("`Cannot create a string longer than 0x1fffffe8 characters`, or memory jumps", { timeout }, async () => {
+test("`Cannot create a string longer than 0x1fffffe8 characters`, or memory jumps", limit, async () => {
   const frame = Buffer.alloc(2 ** 29);
   const expected = /^Error: Cannot create a string longer than 0x1fffffe8/;
   assert.throws(() => String(frame), expected);
@@ -175,7 +174,7 @@ test("`Cannot create a string longer than 0x1fffffe8 characters`, or memory jump
   await refused;
 });
 
-test("nothing arrives and no timer runs, while a program is busy", { timeout }, async () => {
+test("nothing arrives and no timer runs, while a program is busy", limit, async () => {
   const { push, pull } = await pair();
   let isStopped = false;
   pull.receive().then(() => (isStopped = true));
@@ -188,7 +187,7 @@ test("nothing arrives and no timer runs, while a program is busy", { timeout }, 
   assert.ok(isStopped);
 });
 
-test("how do I receive from several sockets?", { timeout }, async () => {
+test("how do I receive from several sockets?", limit, async () => {
   const [one, two] = [await pair(), await pair()];
   const received: string[] = [];
   const listen = async (socket: Pull) => {
@@ -229,7 +228,7 @@ async function lay(port: number) {
   };
 }
 
-test("a subscriber or a worker falls silent, and no event tells", { timeout }, async (t) => {
+test("a subscriber or a worker falls silent, and no event tells", limit, async (t) => {
   const publisher = new XPublisher({ verbosity: "allSubs" });
   const cable = await lay(Number((await bind(publisher)).split(":")[2]));
   t.after(cable.remove);
@@ -249,7 +248,7 @@ test("a subscriber or a worker falls silent, and no event tells", { timeout }, a
   while (!(await isDone(received, setTimeout(10)))) await publisher.send("hello");
 });
 
-test("a forwarder between publishers and subscribers passes nothing", { timeout }, async () => {
+test("a forwarder between publishers and subscribers passes nothing", limit, async () => {
   const forward = async (front: Socket, back: Socket, receiveTimeout = -1) => {
     const options = { receiveTimeout };
     const publisher = connect(new XPublisher(options), await bind(front));
@@ -279,7 +278,7 @@ async function echo(socket: Router, ...lost: string[]) {
   }
 }
 
-test("a Request's `send()` waits for ever", { timeout }, async () => {
+test("a Request's `send()` waits for ever", limit, async () => {
   const router = new Router();
   const endpoint = await bind(router);
   echo(router, "lost");
@@ -301,7 +300,7 @@ test("a Request's `send()` waits for ever", { timeout }, async () => {
   assert.equal(String(await relaxed.receive()), "wise");
 });
 
-test("`Operation cannot be accomplished in current state` (EFSM)", { timeout }, async () => {
+test("`Operation cannot be accomplished in current state` (EFSM)", limit, async () => {
   const reply = new Reply({ sendTimeout: 0 });
   const endpoint = await bind(reply);
   await assert.rejects(reply.send("nobody has asked"), wrongState);
@@ -315,7 +314,7 @@ test("`Operation cannot be accomplished in current state` (EFSM)", { timeout }, 
   await request.send("two");
 });
 
-test("the reply to an earlier request arrives", { timeout }, async () => {
+test("the reply to an earlier request arrives", limit, async () => {
   const ask = async (options: object) => {
     const router = new Router();
     const request = connect(new Request(options), await bind(router));
@@ -329,7 +328,7 @@ test("the reply to an earlier request arrives", { timeout }, async () => {
   assert.match(await ask({ relaxed: true, correlate: true }), /two$/);
 });
 
-test("a client waits for ever for a reply", { timeout }, async () => {
+test("a client waits for ever for a reply", limit, async () => {
   const endpoint = await tcpEndpoint();
   const before = open(new Router());
   await before.bind(endpoint);
@@ -355,7 +354,7 @@ test("a client waits for ever for a reply", { timeout }, async () => {
   assert.equal(await answer, "wise");
 });
 
-test("a client or a worker ends with `Operation was not possible or timed out` (EAGAIN)", { timeout }, async () => {
+test("a client or a worker ends with `Operation was not possible or timed out` (EAGAIN)", limit, async () => {
   const router = new Router();
   const endpoint = await bind(router);
   echo(router, "lost");
@@ -381,7 +380,7 @@ test("a client or a worker ends with `Operation was not possible or timed out` (
   assert.equal(await wise("lost"), "no reply");
 });
 
-test("a server ends with `Operation was not possible or timed out` (EAGAIN)", { timeout }, async () => {
+test("a server ends with `Operation was not possible or timed out` (EAGAIN)", limit, async () => {
   const disturb = async (socket: Reply | Router) => {
     const dealer = connect(new Dealer(), await bind(socket));
     await dealer.send("no envelope");
@@ -402,7 +401,7 @@ test("a server ends with `Operation was not possible or timed out` (EAGAIN)", { 
   assert.equal(String(await dealer.receive()), ",a request");
 });
 
-test("a Reply server answers nobody any more", { timeout }, async () => {
+test("a Reply server answers nobody any more", limit, async () => {
   const reply = new Reply({ receiveTimeout: 50 });
   const endpoint = await bind(reply);
   await connect(new Request(), endpoint).send("bad");
@@ -428,7 +427,7 @@ async function askTwice(server: Reply | Router) {
   return clients;
 }
 
-test("a Reply server answers one request at a time", { timeout }, async () => {
+test("a Reply server answers one request at a time", limit, async () => {
   const reply = new Reply({ receiveTimeout: 200 });
   await askTwice(reply);
   await reply.receive();
@@ -441,7 +440,7 @@ test("a Reply server answers one request at a time", { timeout }, async () => {
   for (const client of clients) assert.equal(String(await client.receive()), "hello");
 });
 
-test("replies reach the wrong caller", { timeout }, async () => {
+test("replies reach the wrong caller", limit, async () => {
   const router = new Router();
   const dealer = connect(new Dealer(), await bind(router));
   const ask = async (requests: string[][]) => {
@@ -457,7 +456,7 @@ test("replies reach the wrong caller", { timeout }, async () => {
   assert.equal(byId.get("1"), "one");
 });
 
-test("a Router receives an id and an empty frame before the message", { timeout }, async () => {
+test("a Router receives an id and an empty frame before the message", limit, async () => {
   const router = new Router();
   const request = connect(new Request(), await bind(router));
   await request.send("a request");
@@ -468,7 +467,7 @@ test("a Router receives an id and an empty frame before the message", { timeout 
   assert.equal(String(await request.receive()), "a reply");
 });
 
-test("a Dealer's request gets no answer", { timeout }, async () => {
+test("a Dealer's request gets no answer", limit, async () => {
   const reply = new Reply();
   const dealer = connect(new Dealer(), await bind(reply));
   await dealer.send("naive");
@@ -479,7 +478,7 @@ test("a Dealer's request gets no answer", { timeout }, async () => {
   assert.deepEqual((await dealer.receive()).map(String), ["", "a reply"]);
 });
 
-test("`Too many open file descriptors` (EMFILE)", { timeout }, async () => {
+test("`Too many open file descriptors` (EMFILE)", limit, async () => {
   const open = (max: string) => program(`
     import { context, Dealer } from "zeromq";
     ${max}

@@ -14,17 +14,15 @@ import {
   Subscriber,
   XPublisher,
 } from "zeromq";
-import { TIMEOUT } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, connect, event, open } from "../support.ts";
+import { bind, connect, event, limit, open } from "../support.ts";
 
-const timeout = TIMEOUT;
 const again = {
   code: "EAGAIN",
   message: "Operation was not possible or timed out",
 };
 
-test("a message arrives twice, or half of another", { timeout }, async () => {
+test("a message arrives twice, or half of another", limit, async () => {
   /** The numbers that arrive when one Buffer is filled with each in turn. */
   const send = async (size: number, wise = false) => {
     const endpoint = await tcpEndpoint();
@@ -50,7 +48,7 @@ async function echo(socket: Reply) {
   for await (const frames of socket) await socket.send(frames);
 }
 
-test("`Socket is busy writing`, `Socket is busy reading` (EBUSY)", { timeout }, async () => {
+test("`Socket is busy writing`, `Socket is busy reading` (EBUSY)", limit, async () => {
   const server = new Reply();
   const endpoint = await bind(server);
   echo(server);
@@ -84,7 +82,7 @@ test("`Socket is busy writing`, `Socket is busy reading` (EBUSY)", { timeout }, 
   assert.deepEqual(await Promise.all(requests.map(askInTurn)), requests);
 });
 
-test("`Socket is busy writing` in a loop, after some hundred messages", { timeout }, async () => {
+test("`Socket is busy writing` in a loop, after some hundred messages", limit, async () => {
   const publisher = new Publisher();
   await bind(publisher);
   const sent: Promise<void>[] = [];
@@ -99,7 +97,7 @@ test("`Socket is busy writing` in a loop, after some hundred messages", { timeou
   for (let n = 0; n < 2000; n++) await publisher.send("news");
 });
 
-test("`.catch()` does not see the error of a `send()`", { timeout }, async () => {
+test("`.catch()` does not see the error of a `send()`", limit, async () => {
   const socket = open(new Push());
   const bound = socket.bind(await tcpEndpoint());
   const naive = () => socket.send("too early").catch(() => "caught");
@@ -112,7 +110,7 @@ test("`.catch()` does not see the error of a `send()`", { timeout }, async () =>
   assert.equal(await wise().catch(() => "caught"), "caught");
 });
 
-test("`Socket is blocked by a bind or unbind operation`", { timeout }, async () => {
+test("`Socket is blocked by a bind or unbind operation`", limit, async () => {
   const publisher = open(new Publisher());
   const bound = publisher.bind(await tcpEndpoint());
   assert.throws(() => publisher.send("too early"), {
@@ -131,7 +129,7 @@ async function isDone(promise: Promise<unknown>, other: Promise<unknown>) {
   return done;
 }
 
-test("`send()` does not return", { timeout }, async () => {
+test("`send()` does not return", limit, async () => {
   const endpoint = await tcpEndpoint();
   const push = open(new Push());
   await push.bind(endpoint);
@@ -146,7 +144,7 @@ test("`send()` does not return", { timeout }, async () => {
   await assert.rejects(limited.send("a job"), again);
 });
 
-test("`send()` is done, though nobody is connected", { timeout }, async () => {
+test("`send()` is done, though nobody is connected", limit, async () => {
   const endpoint = await tcpEndpoint();
   const naive = connect(new Push({ sendTimeout: 0, linger: 0 }), endpoint);
   await naive.send("a job");
@@ -155,7 +153,7 @@ test("`send()` is done, though nobody is connected", { timeout }, async () => {
   await assert.rejects(wise.send("a job"), again);
 });
 
-test("memory grows while a program sends", { timeout }, async () => {
+test("memory grows while a program sends", limit, async () => {
   /** How many messages wait in a queue that nobody empties. */
   const fill = async (options: object) => {
     const push = open(new Push({ sendTimeout: 0, linger: 0, ...options }));
@@ -171,7 +169,7 @@ test("memory grows while a program sends", { timeout }, async () => {
   assert.equal(await fill({ sendHighWaterMark: 10 }), 10);
 });
 
-test("a job is missing, after `Operation was not possible or timed out` (EAGAIN)", { timeout }, async () => {
+test("a job is missing, after `Operation was not possible or timed out` (EAGAIN)", limit, async () => {
   const push = open(new Push({ sendTimeout: 0 }));
   const endpoint = await tcpEndpoint();
   await push.bind(endpoint);
@@ -184,7 +182,7 @@ test("a job is missing, after `Operation was not possible or timed out` (EAGAIN)
   assert.equal(String(await pull.receive()), "wise");
 });
 
-test("jobs vanish; one worker idles while another has a backlog", { timeout }, async () => {
+test("jobs vanish; one worker idles while another has a backlog", limit, async () => {
   const push = new Push();
   const endpoint = await bind(push);
   const busy = open(new Pull());
@@ -204,7 +202,7 @@ test("jobs vanish; one worker idles while another has a backlog", { timeout }, a
   }
 });
 
-test("the first messages are missing", { timeout }, async () => {
+test("the first messages are missing", limit, async () => {
   const endpoint = await tcpEndpoint();
   // It connects again after a second: surely too late.
   const early = open(new Subscriber({ reconnectInterval: 1000 }));
@@ -231,7 +229,7 @@ test("the first messages are missing", { timeout }, async () => {
   assert.equal(String(left), "\x00news");
 });
 
-test("a subscriber has gaps", { timeout }, async () => {
+test("a subscriber has gaps", limit, async () => {
   const count = 4000;
   const frame = Buffer.alloc(10_000); // TCP's buffers hold some hundred.
   const join = async (publisher: XPublisher, options?: object) => {
@@ -272,7 +270,7 @@ test("a subscriber has gaps", { timeout }, async () => {
   await receiving;
 });
 
-test("a Router's message is gone, without an error", { timeout }, async () => {
+test("a Router's message is gone, without an error", limit, async () => {
   const naive = new Router();
   await bind(naive);
   await naive.send(["nobody", "hello"]);
@@ -299,7 +297,7 @@ async function pass(message: unknown): Promise<string[]> {
   return frames.map(String);
 }
 
-test("`[object Object]`, `[object Promise]` or `undefined` arrives", { timeout }, async () => {
+test("`[object Object]`, `[object Promise]` or `undefined` arrives", limit, async () => {
   const news = { text: "hello" };
   assert.deepEqual(await pass(news), ["[object Object]"]);
   assert.deepEqual(await pass(Promise.resolve("news")), ["[object Promise]"]);
@@ -308,7 +306,7 @@ test("`[object Object]`, `[object Promise]` or `undefined` arrives", { timeout }
   assert.deepEqual(JSON.parse(frame), news);
 });
 
-test("`{\"type\":\"Buffer\",\"data\":[…]}` arrives", { timeout }, async () => {
+test("`{\"type\":\"Buffer\",\"data\":[…]}` arrives", limit, async () => {
   const received = Buffer.from("hello");
   const [naive] = await pass(JSON.stringify({ text: received }));
   assert.match(naive, /\{"type":"Buffer","data":\[104,/);
@@ -316,14 +314,14 @@ test("`{\"type\":\"Buffer\",\"data\":[…]}` arrives", { timeout }, async () => 
   assert.equal(wise, '{"text":"hello"}');
 });
 
-test("`Message must be present`", { timeout }, async () => {
+test("`Message must be present`", limit, async () => {
   const push = open(new Push());
   const nothing = undefined as unknown as MessageLike;
   assert.throws(() => push.send(nothing), { message: "Message must be present" });
   assert.deepEqual(await pass(""), [""]);
 });
 
-test("can one send only strings?", { timeout }, async () => {
+test("can one send only strings?", limit, async () => {
   assert.deepEqual(await pass("text"), ["text"]);
   assert.deepEqual(await pass(42), ["42"]);
   assert.deepEqual(await pass(null), [""]);
