@@ -87,16 +87,22 @@ async function expectLines({ child, stdout }: Program, lines: string[]) {
   }
 }
 
+const onWindows = process.platform === "win32";
 const python = spawnSync("python3", ["-c", "import zmq"]).status === 0;
+const curl = spawnSync("curl", ["--version"]).status === 0;
 
 // All at once, as most of the time they wait.
 test("each terminal shows what the page does", async (t) => {
   if (!python) t.diagnostic("not those with python3, as it has no zmq");
+  if (!curl) t.diagnostic("not those with curl, as there is none");
+  if (onWindows) t.diagnostic("not those with Ctrl-C, as Windows has no such signal");
   // The text says that these are to be started, too.
   for (const name of ["waynes-world/server.ts", "passing-json/server.ts", "sensor.ts"]) start(name);
   const blocks = [...page.matchAll(/^```console\n\$ (.*?)\n(.*?)^```$/gms)]
     .filter(([, command]) => !command.includes("/slow")) // see below
-    .filter(([, command]) => python || !command.startsWith("python3"));
+    .filter(([, command]) => python || !command.startsWith("python3"))
+    .filter(([, command]) => curl || !command.startsWith("curl"))
+    .filter(([, , output]) => !onWindows || !output.includes("^C"));
   assert.ok(blocks.length > 10);
   const terminals: Promise<void>[] = [];
   for (const [, command, output] of blocks) {
@@ -211,17 +217,16 @@ test("1,500 requests at once are answered; without a server, they get 504", asyn
 });
 
 test("a slow answer does not hold up the others", async () => {
-  edit("service.ts", "1000", "300");
   start("service.ts");
   await start("front.ts", at(5571)).stdout.next("Listening.");
   const [, command, output] = /^\$ (.*slow.*)\n([^`]*)/m.exec(page) ?? [];
   await get("/"); // both are there
   let ended = false;
   const slow = get("/slow").then(() => (ended = true));
-  for (let n = 0; n < 20; n++) await get("/fast");
+  for (let n = 0; n < 5; n++) await get("/fast");
   assert.ok(!ended);
   await slow;
-  await expectLines(play(command), output.trimEnd().split("\n"));
+  if (curl) await expectLines(play(command), output.trimEnd().split("\n"));
 });
 
 test("a stranger gets nothing, and a friend all; nobody reads what they say", async () => {
@@ -283,8 +288,7 @@ test("a key that is missing or cut ends the program, and is named", async () => 
   await Promise.all(all);
 });
 
-test("on SIGTERM, the answer under way is still sent", async () => {
-  edit("service.ts", "1000", "300");
+test("on SIGTERM, the answer under way is still sent", { skip: onWindows && "Windows has no such signal" }, async () => {
   const service = start("service.ts");
   const dealer = connect(new Dealer({ receiveTimeout: TIMEOUT }), at(5571));
   await dealer.send(["1", "/slow"]);
