@@ -23,8 +23,8 @@ afterEach(async () => {
 // What a test has not sent keeps no process waiting.
 context.blocky = false;
 
-/** Ends a test that waits for its own sockets in vain. */
-export const limit = { timeout: TIMEOUT };
+/** Ends a test that waits for its own sockets in vain: it may wait for more. */
+export const limit = { timeout: 2 * TIMEOUT };
 
 /** Keeps a socket until the test ends. */
 export function open<S extends Socket>(socket: S): S {
