@@ -109,7 +109,7 @@ test("`No server at …`, and it runs, with keys", limit, async () => {
   assert.equal(await meet(endpoint, curveClient), "handshake");
 });
 
-test("nothing prints, and only one end has keys", limit, async () => {
+test("a client prints nothing, and only one end has keys", limit, async () => {
   const endpoints = [await tcpEndpoint(), await tcpEndpoint()];
   await publish(endpoints[0], curveServer);
   await publish(endpoints[1]);
@@ -119,7 +119,7 @@ test("nothing prints, and only one end has keys", limit, async () => {
   assert.equal(await meet(endpoints[1]), "handshake");
 });
 
-test("nothing prints, and both ends have keys", limit, async () => {
+test("a client prints nothing, and both ends have keys", limit, async () => {
   let verdict = "400";
   const doorkeeper = open(new Reply());
   await doorkeeper.bind("inproc://zeromq.zap.01");
@@ -166,7 +166,7 @@ test("`No server at ipc://…`, and it runs with another `TMPDIR`", { skip: wind
   assert.deepEqual(wise.stderr.all, []);
 });
 
-test("nothing prints, not even `No server at …`", limit, async () => {
+test("a client prints nothing, not even `No server at …`", limit, async () => {
   const silent = await freePort();
   const server = net.createServer((connection) => connection.unref()).unref();
   await once(server.listen(silent, "127.0.0.1"), "listening");

@@ -174,7 +174,7 @@ test("`does not provide an export named 'Request'`, `Named export 'Request' not 
   await evaluate(code, folder).stderr.next(/Named export 'Request' not found/);
 });
 
-test("TypeScript: `undefined' is not assignable to type`, of a frame", async () => {
+test("TypeScript: a frame may be `undefined`, and `is not assignable`", async () => {
   const tsc = async (code: string) => {
     const flags = { noUncheckedIndexedAccess: true, skipLibCheck: true, noEmit: true };
     const compilerOptions = { ...flags, module: "nodenext", target: "es2022" };
