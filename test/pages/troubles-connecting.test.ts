@@ -457,7 +457,7 @@ test("which side binds, and which connects?", limit, async () => {
   await assert.rejects(open(new Push()).bind(endpoint), inUse);
 });
 
-test("a server stops listening after a while", limit, async () => {
+test("a server or a subscriber stops after a while", limit, async () => {
   const listen = async (later: string) => {
     const port = await freePort();
     const server = program(`
@@ -597,4 +597,21 @@ test("`Invalid argument`, from `new`, with keys", async () => {
     );
   await listen(serverKeys.secretKey.slice(0, 36)).stderr.next(/Invalid argument/);
   assert.equal(await listen(serverKeys.secretKey).exited(), 0);
+});
+
+test("`No such endpoint`, from `disconnect()` or `unbind()`", async () => {
+  const socket = open(new Pull());
+  const endpoint = await tcpEndpoint();
+  const error = { code: "ENOENT", message: "No such endpoint" };
+  assert.throws(() => socket.disconnect(endpoint), error);
+  await assert.rejects(socket.unbind(endpoint), error);
+  socket.connect(endpoint);
+  socket.disconnect(endpoint);
+});
+
+test("`Option value must be a number`", async () => {
+  const naive = program("new Push({ linger: process.env.LINGER });");
+  await naive.stderr.next(/TypeError: Option value must be a number/);
+  const wise = program('new Push({ linger: Number("2") });');
+  assert.equal(await wise.exited(), 0);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { Pull } from "zeromq";
+import { Pair, Pull } from "zeromq";
 import { run, TIMEOUT } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { bind, limit, open, program } from "../support.ts";
@@ -136,7 +136,7 @@ const serve = (last: string) => program(`
   console.log("bound");
   ${last}`);
 
-test("a process ends at once", async () => {
+test("a process ends at once, or after a while", async () => {
   const wise = serve("for await (const _ of socket);");
   await wise.stdout.next("bound");
   const naive = serve("");
@@ -194,4 +194,19 @@ test("`send is not a function`, in a worker thread", async () => {
     console.log("" + await pull.receive());`,
   );
   await wise.stdout.next("hello");
+});
+
+test("a Buffer that was sent over `inproc://` changes by itself", limit, async () => {
+  const send = async (name: string, change: (frame: Buffer) => void) => {
+    const one = open(new Pair());
+    const other = open(new Pair());
+    await one.bind(`inproc://${name}`);
+    other.connect(`inproc://${name}`);
+    const sent = Buffer.alloc(1000, "a");
+    await one.send(sent);
+    change((await other.receive())[0]);
+    return String(sent.subarray(0, 1));
+  };
+  assert.equal(await send("naive", (frame) => frame.fill("b")), "b");
+  assert.equal(await send("wise", (frame) => Buffer.from(frame).fill("b")), "a");
 });

@@ -1,6 +1,6 @@
 // docs/troubleshooting.md: receiving, and asking and answering.
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
 import { setImmediate, setTimeout } from "node:timers/promises";
@@ -300,7 +300,7 @@ test("a Request's `send()` waits for ever", limit, async () => {
   assert.equal(String(await relaxed.receive()), "wise");
 });
 
-test("`Operation cannot be accomplished in current state` (EFSM)", limit, async () => {
+test("`Operation cannot be accomplished in current state` (EFSM), or a Request or Reply waits for ever", limit, async () => {
   const reply = new Reply({ sendTimeout: 0 });
   const endpoint = await bind(reply);
   await assert.rejects(reply.send("nobody has asked"), wrongState);
@@ -490,4 +490,65 @@ test("`Too many open file descriptors` (EMFILE)", limit, async () => {
   await naive.stdout.next(`sockets: ${context.maxSockets}`);
   assert.equal(context.maxSockets, 1023);
   await open("context.maxSockets = 2000;").stdout.next("sockets: 1100");
+});
+
+test("messages still come after `unsubscribe()`", limit, async () => {
+  const publisher = new XPublisher({ verbosity: "allSubs" });
+  const subscriber = connect(new Subscriber(), await bind(publisher));
+  subscriber.subscribe("cam1/", "cam1/", "cam2/");
+  for (let n = 0; n < 3; n++) await publisher.receive();
+  for (const expected of ["cam1/", "cam2/"]) {
+    subscriber.unsubscribe("cam1/");
+    for (const topic of ["cam1/", "cam2/"]) await publisher.send(topic);
+    assert.equal(String(await subscriber.receive()), expected);
+    if (expected === "cam1/") await subscriber.receive();
+  }
+});
+
+test("I want only the latest message", limit, async () => {
+  const publisher = new XPublisher({ verbosity: "allSubs" });
+  const endpoint = await bind(publisher);
+  const naive = connect(new Subscriber(), endpoint);
+  const wise = connect(new Subscriber({ conflate: true }), endpoint);
+  for (const subscriber of [naive, wise]) {
+    subscriber.subscribe();
+    await publisher.receive();
+  }
+  for (let n = 1; n <= 100; n++) await publisher.send(`${n}`);
+  for (let n = 1; n <= 100; n++) assert.equal(String(await naive.receive()), `${n}`);
+  let received = 1;
+  while (String(await wise.receive()) !== "100") received++;
+  assert.ok(received < 100);
+});
+
+test("how do I get `on(\"message\", …)`?", limit, async () => {
+  const { push, pull } = await pair();
+  assert.ok(!("on" in pull));
+  const messages = new EventEmitter();
+  const onMessage = (frames: Buffer[]) => messages.emit("message", String(frames));
+  const next = once(messages, "message");
+  const receiveAll = async () => {
+    for await (const frames of pull) onMessage(frames);
+  };
+  receiveAll();
+  await push.send("hello");
+  assert.deepEqual(await next, ["hello"]);
+});
+
+test("of two clients with the same `routingId`, one is never heard", limit, async () => {
+  const listen = async (router: Router) => {
+    const endpoint = await bind(router);
+    const [first, second] = [1, 2].map(() => open(new Dealer({ routingId: "same" })));
+    first.connect(endpoint);
+    await first.send("first");
+    await router.receive();
+    const met = event(second, "handshake");
+    second.connect(endpoint);
+    await met;
+    await second.send("second");
+    if (!router.handover) await first.send("first again");
+    return String((await router.receive())[1]);
+  };
+  assert.equal(await listen(new Router()), "first again");
+  assert.equal(await listen(new Router({ handover: true })), "second");
 });

@@ -144,7 +144,7 @@ test("`send()` does not return", limit, async () => {
   await assert.rejects(limited.send("a job"), again);
 });
 
-test("`send()` is done, though nobody is connected", limit, async () => {
+test("`send()` is done, though nobody is connected, or nothing was delivered", limit, async () => {
   const endpoint = await tcpEndpoint();
   const naive = connect(new Push({ sendTimeout: 0, linger: 0 }), endpoint);
   await naive.send("a job");
@@ -182,7 +182,7 @@ test("a job is missing, after `Operation was not possible or timed out` (EAGAIN)
   assert.equal(String(await pull.receive()), "wise");
 });
 
-test("jobs vanish; one worker idles while another has a backlog", limit, async () => {
+test("jobs vanish; one worker idles while jobs wait for another (no back pressure)", limit, async () => {
   const push = new Push();
   const endpoint = await bind(push);
   const busy = open(new Pull());
@@ -329,4 +329,14 @@ test("can one send only strings?", limit, async () => {
     assert.deepEqual(await pass(bytes), ["hi"]);
   }
   assert.deepEqual(await pass(["topic", Buffer.from("hi")]), ["topic", "hi"]);
+});
+
+test("`send([])` is done, and nothing arrives", limit, async () => {
+  const push = new Push();
+  const pull = connect(new Pull(), await bind(push));
+  await push.send([]);
+  await push.send("");
+  await push.send("next");
+  assert.deepEqual(await pull.receive(), [Buffer.alloc(0)]);
+  assert.equal(String(await pull.receive()), "next");
 });

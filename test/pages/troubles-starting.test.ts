@@ -77,7 +77,7 @@ test("`You installed esbuild for another platform than the one you're currently 
   assert.equal(await use(installed).exited(), 0);
 });
 
-test("`Failed to load zeromq.js addon.node`", async () => {
+test("`Failed to load zeromq.js addon.node`, with `Manifest file not found`", async () => {
   const cwd = temporaryFolder();
   const copy = (part: string) =>
     cpSync(join(packages, part), join(cwd, "node_modules", part), {
