@@ -146,6 +146,8 @@ test("`zmq.socket is not a function`", async () => {
   await evaluate(old).stderr.next(/zmq\.socket is not a function/);
   const now = 'import { Subscriber } from "zeromq"; new Subscriber();';
   assert.equal(await evaluate(now).exited(), 0);
+  const compatible = old.replace('"zeromq"', '"zeromq/v5-compat.js"');
+  assert.equal(await evaluate(compatible).exited(), 0);
 });
 
 test("`Cannot read properties of undefined (reading 'Subscriber')`", async () => {
