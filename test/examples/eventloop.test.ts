@@ -16,7 +16,9 @@ const SHOWN = REQUESTS.map((request) => `MSG:  '${request}'`);
 
 test("eventloop: nobody is there yet", limit, async () => {
   const endpoint = await tcpEndpoint();
-  const client = start(CLIENT, endpoint);
+  // It waits longer than for a reply, which here is a second.
+  const code = read(CLIENT).replace("10_000", "1_000");
+  const client = start(writeScript(code), endpoint);
   await assertSaysNoServer(client, endpoint);
   const server = await serve(SERVER, endpoint);
   assert.equal(await client.exited(), 0);
@@ -43,7 +45,11 @@ test("eventloop: the other side dies", limit, async () => {
 
   // A client that has gone does not trouble the server.
   const next = start(CLIENT, endpoint);
+  await next.stdout.next(SHOWN[4]);
+  const end = performance.now();
   assert.equal(await next.exited(), 0);
+  // An open socket would wait for the garbage collection, some eight seconds.
+  assert.ok(performance.now() - end < 5000, "a socket was left open");
   assert.deepEqual(server.stderr.all, []);
 });
 
