@@ -9,7 +9,7 @@ import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { beforeEach, test } from "node:test";
-import { curveKeyPair, Dealer, Publisher, Pull, Request, Subscriber } from "zeromq";
+import { curveKeyPair, Dealer, Publisher, Pull, Request, Subscriber, XSubscriber } from "zeromq";
 import { type Program, run, TIMEOUT } from "../../tools/child.ts";
 import { freePort, temporaryFolder } from "../../tools/endpoints.ts";
 import { read, scripts } from "../../tools/repository.ts";
@@ -134,6 +134,9 @@ test("whoever joins gets the latest picture; a topic ends with its delimiter", a
   start("cameras.ts");
   const first = subscribe("cam1/");
   const [, latest] = await receive(first);
+  const crowd = connect(new XSubscriber(), at(5570));
+  for (let n = 0; n < 20_000; n++) await crowd.send("\x01c"); // who all join
+  crowd.close();
   const second = subscribe("cam1");
   const topics = new Set<string>();
   let repeated = false;
@@ -170,6 +173,9 @@ test("no job is lost when a worker or jobs.ts is killed, and none when it ends",
   const log = () => readFileSync(join(folder, "jobs.log"), "utf8").trim().split("\n");
   let jobs = start("jobs.ts");
   const [victim, worker] = [start("worker.ts"), start("worker.ts")];
+  const stranger = connect(new Dealer(), at(5569));
+  await stranger.send("job 2");
+  await stranger.send(["", "maybe", "job 3"]);
   await jobs.stdout.next(/^done/, 12);
   jobs.child.kill("SIGKILL");
   await jobs.exited();
