@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
 // Pushes a JSON job every second, each to the next of the connected workers.
-// While there is none, send() waits. Jobs queued for a worker die with it.
+// Without one, send() waits. What is queued for a worker is lost with it.
 import { setTimeout } from "node:timers/promises";
 import { Push } from "zeromq";
 
