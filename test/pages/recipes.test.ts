@@ -134,9 +134,6 @@ test("whoever joins gets the latest picture; a topic ends with its delimiter", a
   start("cameras.ts");
   const first = subscribe("cam1/");
   const [, latest] = await receive(first);
-  const crowd = connect(new XSubscriber(), at(5570));
-  for (let n = 0; n < 20_000; n++) await crowd.send("\x01c"); // who all join
-  crowd.close();
   const second = subscribe("cam1");
   const topics = new Set<string>();
   let repeated = false;
@@ -149,6 +146,19 @@ test("whoever joins gets the latest picture; a topic ends with its delimiter", a
   }
   assert.ok(repeated);
   assert.deepEqual([...topics], ["cam1/", "cam10/"]);
+});
+
+test("a crowd that joins does not end the publisher", async () => {
+  edit("cameras.ts", "1000", "300");
+  const { runs, stderr } = start("cameras.ts");
+  const first = subscribe("cam2/");
+  const count = async () => Number((await receive(first))[1].replace("picture ", ""));
+  const early = await count();
+  const crowd = connect(new XSubscriber(), at(5570));
+  for (let n = 0; n < 20_000; n++) await crowd.send("\x01c"); // as many join
+  while ((await count()) < early + 5);
+  assert.ok(runs());
+  assert.deepEqual(stderr.all, []);
 });
 
 test("a publisher knows when a topic's last subscriber has left", async () => {
