@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "node:test";
 import { context, type EventType, Pair, type Socket } from "zeromq";
@@ -37,6 +38,20 @@ const problem = await open(new Pair())
   .catch((error) => error.code);
 /** Why a test that needs IPC is skipped, if it is: not all Windows have IPC. */
 export const noIpc = problem === "EAFNOSUPPORT" && "this system has no IPC";
+
+/** Why a test that sends signals is skipped, if it is. */
+export const noSignals = process.platform === "win32" && "Windows has no such signal";
+
+/** This machine's address on its network, if it has one. */
+export const outsideAddress = Object.values(networkInterfaces())
+  .flat()
+  .find((address) => address?.family === "IPv4" && !address.internal)?.address;
+
+/** What a send() or receive() rejects with that has waited long enough. */
+export const timedOut = {
+  code: "EAGAIN",
+  message: "Operation was not possible or timed out",
+};
 
 /** Opens a socket, and binds it to an endpoint of its own. */
 export async function bind(socket: Socket): Promise<string> {

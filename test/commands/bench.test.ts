@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { start } from "../../tools/child.ts";
 import { read } from "../../tools/repository.ts";
-import { noIpc } from "../support.ts";
+import { noIpc, noSignals } from "../support.ts";
 
 const FIGURES = / +([\d,]+) (ms|µs|\/s) +([\d,]+) to ([\d,]+)$/;
 
@@ -39,7 +39,7 @@ test("npm run bench says what is wrong with a SIZE", async () => {
 
 test(
   "Ctrl-C ends npm run bench",
-  { skip: process.platform === "win32" && "Windows has no such signal" },
+  { skip: noSignals },
   async () => {
     const { child, stdout, exited } = start("tools/bench.ts");
     await stdout.next(/median/);

@@ -5,10 +5,9 @@ import { Router } from "zeromq";
 import { type Program, start } from "../../tools/child.ts";
 import { ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
 import { examples } from "../../tools/repository.ts";
-import { open } from "../support.ts";
+import { noSignals, open } from "../support.ts";
 
 const START = "tools/start.ts";
-const skip = process.platform === "win32" && "Windows has no such signal";
 
 /** Fails where a server or a client of an endpoint is still running. */
 async function assertNobodyIsLeft(endpoint: string) {
@@ -39,7 +38,7 @@ async function show(
   await Promise.all(endpoints.map(assertNobodyIsLeft));
 }
 
-test("npm start -- waynes-world goes on until Ctrl-C", { skip }, () =>
+test("npm start -- waynes-world goes on until Ctrl-C", { skip: noSignals }, () =>
   show(
     "waynes-world",
     [
@@ -53,7 +52,7 @@ test("npm start -- waynes-world goes on until Ctrl-C", { skip }, () =>
   ),
 );
 
-test("npm start -- passing-json goes on until the terminal is closed", { skip }, () =>
+test("npm start -- passing-json goes on until the terminal is closed", { skip: noSignals }, () =>
   show(
     "passing-json",
     [
@@ -66,7 +65,7 @@ test("npm start -- passing-json goes on until the terminal is closed", { skip },
   ),
 );
 
-test("npm start -- eventloop goes on until nobody reads it", { skip }, () =>
+test("npm start -- eventloop goes on until nobody reads it", { skip: noSignals }, () =>
   show(
     "eventloop",
     [

@@ -9,9 +9,8 @@ import { Pull, Request } from "zeromq";
 import { run, serve, start } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { examples, read, root, scripts, servers } from "../../tools/repository.ts";
-import { connect, limit, project, writeScript } from "../support.ts";
+import { connect, limit, noSignals, project, writeScript } from "../support.ts";
 
-const onWindows = process.platform === "win32";
 
 test("the folders hold scripts and nothing else, which begin alike", () => {
   const folders = readdirSync(root).filter((folder) =>
@@ -90,7 +89,7 @@ async function serveCopy(script: string, endpoint: string, stopTimers = "") {
 
 test(
   "a copy of eventloop/server.ts that closes its socket on SIGTERM ends well",
-  { skip: onWindows && "Windows has no such signal", ...limit },
+  { skip: noSignals, ...limit },
   async () => {
     const endpoint = await tcpEndpoint();
     const server = await serveCopy("eventloop/server.ts", endpoint, "clearInterval(timer)");
@@ -105,7 +104,7 @@ test(
 
 test(
   "a copy of passing-json/server.ts that closes its socket on SIGTERM ends well",
-  { skip: onWindows && "Windows has no such signal", ...limit },
+  { skip: noSignals, ...limit },
   async () => {
     const endpoint = await tcpEndpoint();
     const server = await serveCopy("passing-json/server.ts", endpoint);

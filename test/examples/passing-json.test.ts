@@ -7,12 +7,11 @@ import { type Program, serve, start } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import {
-  assertSaysNoServer, bind, bother, close, connect, event, limit, writeScript,
+  assertSaysNoServer, bind, bother, close, connect, event, limit, noSignals, writeScript,
 } from "../support.ts";
 
 const SERVER = "passing-json/server.ts";
 const WORKER = "passing-json/client.ts";
-const onWindows = process.platform === "win32";
 const ASKED = "Hello world?";
 const JOB = '{"code":200,"text":"hello world"}';
 
@@ -120,7 +119,7 @@ test("passing-json: the other side dies", limit, async () => {
 
 test(
   "passing-json: the other side is slow",
-  { skip: onWindows && "Windows has no such signal", ...limit },
+  { skip: noSignals, ...limit },
   async () => {
     const push = new Push();
     const [slow, quick] = await startWorkers(push);

@@ -4,10 +4,9 @@ import { setTimeout } from "node:timers/promises";
 import { Subscriber, XPublisher } from "zeromq";
 import { serve, start } from "../../tools/child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
-import { assertSaysNoServer, bind, bother, connect, limit, noIpc } from "../support.ts";
+import { assertSaysNoServer, bind, bother, connect, limit, noIpc, noSignals } from "../support.ts";
 
 const SERVER = "waynes-world/server.ts";
-const onWindows = process.platform === "win32";
 const MSG2 = "MSG 2:  'Camera 2'";
 
 test("the server publishes to all, by turns, a second apart", { skip: noIpc, ...limit }, async () => {
@@ -96,7 +95,7 @@ test("waynes-world: the other side dies", { skip: noIpc, ...limit }, async () =>
 
 test(
   "waynes-world: the other side is slow",
-  { skip: onWindows && "Windows has no such signal", ...limit },
+  { skip: noSignals, ...limit },
   async () => {
     const publisher = new XPublisher({ verbosity: "allSubs" });
     const endpoint = await bind(publisher);

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
-import { networkInterfaces, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run, serve } from "../../tools/child.ts";
 import { examples, read, root, scripts, servers } from "../../tools/repository.ts";
-import { noIpc } from "../support.ts";
+import { noIpc, outsideAddress } from "../support.ts";
 
 const readme = read("README.md");
 const { engines, scripts: commands } = JSON.parse(read("package.json"));
@@ -56,16 +56,13 @@ for (const example of examples) {
 for (const script of servers) {
   const skip = script.startsWith("waynes-world") && noIpc;
   test(`${script} is reached from this machine only`, { skip }, async (t) => {
-    const outside = Object.values(networkInterfaces())
-      .flat()
-      .find((address) => address?.family === "IPv4" && !address.internal);
-    if (!outside) return t.skip("this machine has no other address");
+    if (!outsideAddress) return t.skip("this machine has no other address");
     await serve(script);
     const [, port] = /"tcp:\/\/127\.0\.0\.1:(\d+)"/.exec(read(script)) ?? [];
     const inside = net.connect(Number(port), "127.0.0.1");
     await once(inside, "connect");
     inside.destroy();
-    await assert.rejects(once(net.connect(Number(port), outside.address), "connect"));
+    await assert.rejects(once(net.connect(Number(port), outsideAddress), "connect"));
   });
 }
 

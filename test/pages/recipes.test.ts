@@ -5,7 +5,6 @@ import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
-import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { beforeEach, test } from "node:test";
@@ -13,7 +12,7 @@ import { curveKeyPair, Dealer, Publisher, Pull, Request, Subscriber, XSubscriber
 import { type Program, run, TIMEOUT } from "../../tools/child.ts";
 import { freePort, temporaryFolder } from "../../tools/endpoints.ts";
 import { read, scripts } from "../../tools/repository.ts";
-import { connect, event, open, project } from "../support.ts";
+import { connect, event, noSignals, open, outsideAddress, project } from "../support.ts";
 
 const page = read("docs/recipes.md");
 const programs = new Map<string, string>();
@@ -87,7 +86,6 @@ async function expectLines({ child, stdout }: Program, lines: string[]) {
   }
 }
 
-const onWindows = process.platform === "win32";
 const python = spawnSync("python3", ["-c", "import zmq"]).status === 0;
 const curl = spawnSync("curl", ["--version"]).status === 0;
 
@@ -95,7 +93,7 @@ const curl = spawnSync("curl", ["--version"]).status === 0;
 test("each terminal shows what the page does", async (t) => {
   if (!python) t.diagnostic("not those with python3, as it has no zmq");
   if (!curl) t.diagnostic("not those with curl, as there is none");
-  if (onWindows) t.diagnostic("not those with Ctrl-C, as Windows has no such signal");
+  if (noSignals) t.diagnostic(`not those with Ctrl-C: ${noSignals}`);
   // The text says that these are to be started, too.
   for (const name of ["waynes-world/server.ts", "passing-json/server.ts", "sensor.ts"]) start(name);
   const all = [...page.matchAll(/^```console\n\$ (.*?)\n(.*?)^```$/gms)];
@@ -104,7 +102,7 @@ test("each terminal shows what the page does", async (t) => {
     .filter(([, command]) => !command.includes("/slow")) // see below
     .filter(([, command]) => python || !command.startsWith("python3"))
     .filter(([, command]) => curl || !command.startsWith("curl"))
-    .filter(([, , output]) => !onWindows || !output.includes("^C"));
+    .filter(([, , output]) => !noSignals || !output.includes("^C"));
   const terminals: Promise<void>[] = [];
   for (const [, command, output] of blocks) {
     // curl does not wait for a server.
@@ -304,7 +302,7 @@ test("a key that is missing or cut ends the program, and is named", async () => 
   await Promise.all(all);
 });
 
-test("on SIGTERM, the answer under way is still sent", { skip: onWindows && "Windows has no such signal" }, async () => {
+test("on SIGTERM, the answer under way is still sent", { skip: noSignals }, async () => {
   const service = start("service.ts");
   const dealer = connect(new Dealer({ receiveTimeout: TIMEOUT }), at(5571));
   await dealer.send(["1", "/slow"]);
@@ -360,19 +358,16 @@ test("close() loses none of 900 messages; process.exit() and an error do", async
   assert.ok((await burst('throw new Error("a bug");', 200)) < 900);
 });
 
-const outside = Object.values(networkInterfaces())
-  .flat()
-  .find((address) => address?.family === "IPv4" && !address.internal);
-test("0.0.0.0 is reached from other machines, the default is not", { skip: !outside && "this machine has no other address" }, async () => {
+test("0.0.0.0 is reached from other machines, the default is not", { skip: !outsideAddress && "this machine has no other address" }, async () => {
   const { stdout } = start("cameras.ts", "tcp://0.0.0.0:5570");
-  const far = `tcp://${outside?.address}:${ports.get("5570")}`;
+  const far = `tcp://${outsideAddress}:${ports.get("5570")}`;
   const watcher = start("watch.ts", "cam1/", far);
   await watcher.stdout.next(/picture/);
   await stdout.next(/Watched/);
   start("service.ts");
   await start("front.ts", at(5571)).stdout.next(/./);
   await get("/"); // now the service has bound its port
-  const late = net.connect(Number(ports.get("5571")), outside?.address);
+  const late = net.connect(Number(ports.get("5571")), outsideAddress);
   await assert.rejects(once(late, "connect"), { code: "ECONNREFUSED" });
 });
 

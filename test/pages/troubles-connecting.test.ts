@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import net from "node:net";
-import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -25,7 +24,9 @@ import {
   tcpEndpoint,
   temporaryFolder,
 } from "../../tools/endpoints.ts";
-import { bind, close, connect, event, limit, open, program, project } from "../support.ts";
+import {
+  bind, close, connect, event, limit, open, outsideAddress, program, project,
+} from "../support.ts";
 
 const linux = process.platform === "linux";
 const windows = process.platform === "win32";
@@ -63,17 +64,13 @@ test("`No server at …`", async () => {
   assert.equal(await client.exited(), 0);
 });
 
-const outside = Object.values(networkInterfaces())
-  .flat()
-  .find((address) => address?.family === "IPv4" && !address.internal)?.address;
-
-test("`No server at …`, and it runs, in a container or on another machine", { skip: !outside && "no other address", ...limit }, async () => {
+test("`No server at …`, and it runs, in a container or on another machine", { skip: !outsideAddress && "no other address", ...limit }, async () => {
   const port = await freePort();
   const inside = await publish(`tcp://127.0.0.1:${port}`);
-  assert.equal(await meet(`tcp://${outside}:${port}`), "connect:retry");
+  assert.equal(await meet(`tcp://${outsideAddress}:${port}`), "connect:retry");
   await close(inside);
   await publish(`tcp://0.0.0.0:${port}`);
-  assert.equal(await meet(`tcp://${outside}:${port}`), "handshake");
+  assert.equal(await meet(`tcp://${outsideAddress}:${port}`), "handshake");
 });
 
 test("`No server at tcp://127.0.0.1:…`, and it runs, bound to the machine's name", { skip: !linux, ...limit }, async () => {

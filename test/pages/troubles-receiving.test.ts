@@ -21,12 +21,8 @@ import {
 } from "zeromq";
 import { TIMEOUT } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, close, connect, event, limit, open, program } from "../support.ts";
+import { bind, close, connect, event, limit, open, program, timedOut } from "../support.ts";
 
-const again = {
-  code: "EAGAIN",
-  message: "Operation was not possible or timed out",
-};
 const wrongState = {
   code: "EFSM",
   message: "Operation cannot be accomplished in current state",
@@ -130,7 +126,7 @@ test("a message is missing, after `Promise.race`", limit, async () => {
   assert.equal(String(await pull.receive()), "two", "one is missing");
 
   pull.receiveTimeout = 1;
-  await assert.rejects(pull.receive(), again);
+  await assert.rejects(pull.receive(), timedOut);
   await push.send("three");
   pull.receiveTimeout = -1;
   assert.equal(String(await pull.receive()), "three");
@@ -265,8 +261,8 @@ test("a forwarder between publishers and subscribers passes nothing", limit, asy
       await running;
     }
   };
-  await assert.rejects(forward(new Subscriber(), new Publisher(), 200), again);
-  await assert.rejects(forward(new Router(), new Dealer(), 200), again);
+  await assert.rejects(forward(new Subscriber(), new Publisher(), 200), timedOut);
+  await assert.rejects(forward(new Router(), new Dealer(), 200), timedOut);
   const wise = forward(new XSubscriber(), new XPublisher());
   assert.equal(await wise, "news");
 });
@@ -284,7 +280,7 @@ test("a Request's `send()` waits for ever", limit, async () => {
   echo(router, "lost");
   const request = connect(new Request({ receiveTimeout: 50 }), endpoint);
   await request.send("lost");
-  await assert.rejects(request.receive(), again);
+  await assert.rejects(request.receive(), timedOut);
   const second = request.send("naive");
 
   const fresh = connect(new Request(), endpoint);
@@ -294,7 +290,7 @@ test("a Request's `send()` waits for ever", limit, async () => {
   const options = { receiveTimeout: 50, relaxed: true, correlate: true };
   const relaxed = connect(new Request(options), endpoint);
   await relaxed.send("lost");
-  await assert.rejects(relaxed.receive(), again);
+  await assert.rejects(relaxed.receive(), timedOut);
   relaxed.receiveTimeout = -1;
   await relaxed.send("wise");
   assert.equal(String(await relaxed.receive()), "wise");
@@ -391,7 +387,7 @@ test("a server ends with `Operation was not possible or timed out` (EAGAIN)", li
   const loop = async () => {
     for await (const frames of frail) await frail.send(frames);
   };
-  await assert.rejects(loop(), again);
+  await assert.rejects(loop(), timedOut);
 
   const robust = new Router();
   const dealer = await disturb(robust);
@@ -471,7 +467,7 @@ test("a Dealer's request gets no answer", limit, async () => {
   const reply = new Reply();
   const dealer = connect(new Dealer(), await bind(reply));
   await dealer.send("naive");
-  await assert.rejects(reply.receive(), again);
+  await assert.rejects(reply.receive(), timedOut);
   await dealer.send(["", "wise"]);
   assert.equal(String(await reply.receive()), "wise");
   await reply.send("a reply");
