@@ -316,12 +316,19 @@ test("the reply to an earlier request arrives", limit, async () => {
     const request = connect(new Request(options), await bind(router));
     await request.send("one");
     await request.send("two");
-    const asked = [await router.receive(), await router.receive()];
-    for (const frames of asked) await router.send(frames);
-    return String(await request.receive());
+    const [one, two] = [await router.receive(), await router.receive()];
+    await router.send(one);
+    const answer = request.receive();
+    const replyToTwo = () => router.send(two);
+    return { request, answer, replyToTwo };
   };
-  assert.equal(await ask({ relaxed: true }), "one");
-  assert.match(await ask({ relaxed: true, correlate: true }), /two$/);
+  const naive = await ask({ relaxed: true });
+  assert.equal(String(await naive.answer), "one");
+
+  const wise = await ask({ relaxed: true, correlate: true });
+  await assert.rejects(wise.answer, timedOut);
+  await wise.replyToTwo();
+  assert.match(String(await wise.request.receive()), /two$/);
 });
 
 test("a client waits for ever for a reply", limit, async () => {
