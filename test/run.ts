@@ -15,7 +15,7 @@ const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
 
 let passed = 0;
 let failed = 0;
-const results = run({ files, concurrency: 6, timeout: 180_000 })
+const results = run({ files, concurrency: 10, timeout: 180_000 })
   .on("test:fail", () => failed++)
   .on("test:pass", ({ name, skip }) => {
     if (files.includes(name)) {

@@ -48,10 +48,7 @@ export const outsideAddress = Object.values(networkInterfaces())
   .find((address) => address?.family === "IPv4" && !address.internal)?.address;
 
 /** What a send() or receive() rejects with that has waited long enough. */
-export const timedOut = {
-  code: "EAGAIN",
-  message: "Operation was not possible or timed out",
-};
+export const timedOut = { code: "EAGAIN", message: "Operation was not possible or timed out" };
 
 /** Opens a socket, and binds it to an endpoint of its own. */
 export async function bind(socket: Socket): Promise<string> {
@@ -107,10 +104,7 @@ export function writeScript(code: string): string {
  * @param options.args its arguments, of which the first is its `endpoint`
  * @param options.cwd the folder to start it in
  */
-export function program(
-  code: string,
-  { args = [], cwd = root }: { args?: string[]; cwd?: string } = {},
-) {
+export function program(code: string, { args = [] as string[], cwd = root } = {}) {
   const lines = `
     import { once } from "node:events";
     import { createServer } from "node:net";
@@ -125,26 +119,21 @@ export function program(
 /** Expects a client to say, every one to two seconds, that it has no server. */
 export async function assertSaysNoServer({ stderr }: Program, endpoint: string) {
   const hint = `No server at ${endpoint}…`;
-  const apart = await meanInterval(stderr, hint, 3);
+  const apart = await meanInterval(stderr, hint, 2);
   assert.ok(apart > 800 && apart < 2500, `${apart}`);
   assert.deepEqual(new Set(stderr.all), new Set([hint]));
 }
 
 /** The mean time between a program's next lines of a text, in ms. */
-export async function meanInterval(
-  output: Program["stdout"],
-  line: string,
-  intervals: number,
-) {
+export async function meanInterval(output: Program["stdout"], line: string, intervals: number) {
   await output.next(line);
   const begin = performance.now();
   await output.next(line, intervals);
   return (performance.now() - begin) / intervals;
 }
 
-const signature = "\xff\0\0\0\0\0\0\0\0\x7f\x03\0"; // and version
 /** What comes before a ZMTP 3 connection's first message. */
-const greeting = Buffer.from(signature + "NULL".padEnd(52, "\0"), "latin1");
+const greeting = Buffer.from(`\xff${"\0".repeat(8)}\x7f\x03\0NULL`.padEnd(64, "\0"), "latin1");
 
 /** Bytes that look random, but are the same for the same seed. */
 const noise = (seed: number, length: number) =>

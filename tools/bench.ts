@@ -14,7 +14,7 @@ if (!(size > 0)) {
   console.error("SIZE must be a number above 0, like 0.1");
   process.exit(1);
 }
-const runs = 5;
+const runs = 5; // the figure in the middle is their median
 const few = Math.ceil(2_000 * size);
 const many = Math.ceil(50_000 * size);
 exitWithChildren();
@@ -28,14 +28,11 @@ async function row(name: string, unit: string, measure: () => Promise<number>) {
   const figures: number[] = [];
   await measure();
   while (figures.length < runs) figures.push(await measure());
-  figures.sort((a, b) => a - b);
-  const low = format(figures[0]);
-  const median = format(figures[(runs - 1) / 2]);
-  const high = format(figures[runs - 1]);
+  const [low, , median, , high] = figures.sort((a, b) => a - b).map(format);
   print(name, median, unit, `${low} to ${high}`);
 }
 
-/** @returns how long it takes, in ms */
+/** How long it takes, in ms. */
 async function time(work: () => Promise<unknown>) {
   const begin = performance.now();
   await work();
@@ -62,17 +59,13 @@ function oneByOne(name: string, ask: () => Promise<unknown>) {
 }
 
 /** Measures a load of `many` messages. */
-function perSecond(name: string, load: () => Promise<unknown>) {
-  return row(name, "/s", async () => (many / (await time(load))) * 1000);
-}
+const perSecond = (name: string, load: () => Promise<unknown>) =>
+  row(name, "/s", async () => (many / (await time(load))) * 1000);
+
+type Source = Push | XPublisher;
 
 /** Measures scripts that print a line for each message they get. */
-async function flood(
-  name: string,
-  socket: Push | XPublisher,
-  message: string,
-  ...scripts: string[]
-) {
+async function flood(name: string, socket: Source, message: string, ...scripts: string[]) {
   const endpoint = await tcpEndpoint();
   await socket.bind(endpoint);
   const takers = scripts.map((script) => start(script, endpoint));
@@ -135,8 +128,7 @@ for (const endpoint of endpoints) {
   const dealer = new Dealer();
   dealer.connect(endpoint);
   const ask = () => dealer.send(["", message]); // as a Request does
-  const answer = async () =>
-    assert.equal(String(await dealer.receive()), `,${message}`);
+  const answer = async () => assert.equal(String(await dealer.receive()), `,${message}`);
   await oneByOne(`${name}, one by one`, () => ask().then(answer));
   await perSecond(`${name}, 100 in flight`, async () => {
     for (let sent = 0; sent < many + 100; sent++) {

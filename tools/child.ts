@@ -58,8 +58,7 @@ class Lines {
       const { done, value } = await this.#unread.next();
       if (done) throw new Error("the end");
       const line = String(value[0]);
-      const matches =
-        typeof expected === "string" ? line === expected : expected.test(line);
+      const matches = typeof expected === "string" ? line === expected : expected.test(line);
       if (matches) count--;
       if (matches && count === 0) return line;
     }
@@ -116,8 +115,7 @@ export function run(
     });
   });
   /** Like `ended`, but rejects when TIMEOUT has passed. */
-  const exited = () =>
-    withTimeout(ended, `still running: ${command} ${args.join(" ")}`);
+  const exited = () => withTimeout(ended, `still running: ${command} ${args.join(" ")}`);
   /** Whether it has neither ended nor been ended by a signal. */
   const runs = () => child.exitCode === null && child.signalCode === null;
   const program = { child, stdout, stderr, ended, exited, runs };

@@ -17,8 +17,7 @@ const variable = isWindows ? "TEMP" : "TMPDIR";
 const otherFolder = `set ${variable} to another folder, with a short path.`;
 const noIpc = "skipped: this system has no IPC";
 const reinstall = "Remove the folder node_modules, and run npm ci.";
-const stillRunning =
-  "Is an example still running in another terminal? End it there with Ctrl-C.";
+const stillRunning = "Is an example still running in another terminal? End it there with Ctrl-C.";
 
 /** @type {{ title: string, check: () => void | Promise<void> }[]} */
 const layers = [
@@ -45,8 +44,7 @@ function checkAll() {
       broken(`${error}`, remedyFor(`${error}`));
     }
     if (!process.exitCode) continue;
-    console.log(`\nYour setup does not work: layer ${layer}, "${title}", is broken.`);
-    return;
+    return console.log(`\nYour setup does not work: layer ${layer}, "${title}", is broken.`);
   }
   console.log("\nYour setup works.");
 }
@@ -82,9 +80,8 @@ function checkNode() {
 
 function checkPackages() {
   const loadTsx = 'require("esbuild").transformSync("")';
-  const loadZeromq =
-    'const { Pair, version } = require("zeromq"); new Pair().close();' +
-    "console.log(`with libzmq ${version}`)";
+  const loadZeromq = `const { Pair, version } = require("zeromq"); new Pair().close();
+    console.log("with libzmq", version)`;
   for (const [name, code] of [["tsx", loadTsx], ["zeromq", loadZeromq]]) {
     let manifest;
     try {

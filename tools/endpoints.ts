@@ -25,9 +25,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** A TCP endpoint on 127.0.0.1 where nobody listens. */
-export async function tcpEndpoint(): Promise<string> {
-  return `tcp://127.0.0.1:${await freePort()}`;
-}
+export const tcpEndpoint = async () => `tcp://127.0.0.1:${await freePort()}`;
 
 const folders: string[] = [];
 process.on("exit", () => {
@@ -48,11 +46,5 @@ export function temporaryFolder(parent = tmpdir(), prefix = "zmq-"): string {
   return path;
 }
 
-let socketFolder: string | undefined;
-let sockets = 0;
-
 /** An IPC endpoint where nobody listens. */
-export function ipcEndpoint(): string {
-  socketFolder ??= temporaryFolder();
-  return `ipc://${join(socketFolder, `${++sockets}.ipc`)}`;
-}
+export const ipcEndpoint = () => `ipc://${join(temporaryFolder(), "socket.ipc")}`;

@@ -19,3 +19,7 @@ export const scripts = examples.flatMap((folder) =>
 
 /** Those of them that bind. */
 export const servers = scripts.filter((script) => script.endsWith("server.ts"));
+
+/** The ports, or names of IPC files, in a script's default endpoints. */
+export const defaultsOf = (script: string) =>
+  read(script).match(/(?<=127\.0\.0\.1:)\d+|[\w-]+\.ipc/g) ?? [];

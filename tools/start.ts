@@ -2,23 +2,11 @@
 import { setTimeout } from "node:timers/promises";
 import { exitWithChildren, start } from "./child.ts";
 
-/** Each example's clients: a label, a script, and which endpoint it takes. */
+/** Each example's clients: a label, and which of the endpoints it takes. */
 const clientsOf = new Map([
-  [
-    "waynes-world",
-    [
-      { label: "camera1.ts", file: "camera1.ts", endpoint: 0 },
-      { label: "camera2.ts", file: "camera2.ts", endpoint: 1 },
-    ],
-  ],
-  [
-    "passing-json",
-    [
-      { label: "client.ts 1", file: "client.ts", endpoint: 0 },
-      { label: "client.ts 2", file: "client.ts", endpoint: 0 },
-    ],
-  ],
-  ["eventloop", [{ label: "client.ts", file: "client.ts", endpoint: 0 }]],
+  ["waynes-world", [{ label: "camera1.ts", nth: 0 }, { label: "camera2.ts", nth: 1 }]],
+  ["passing-json", [{ label: "client.ts 1", nth: 0 }, { label: "client.ts 2", nth: 0 }]],
+  ["eventloop", [{ label: "client.ts", nth: 0 }]],
 ]);
 
 const [example = "waynes-world", ...endpoints] = process.argv.slice(2);
@@ -31,7 +19,8 @@ if (!clients) {
 exitWithChildren();
 
 /** Starts a script whose lines are shown, and whose failure ends all. */
-function show(label: string, file: string, ...args: string[]) {
+function show(label: string, ...args: string[]) {
+  const [file] = label.split(" ");
   const script = start(`${example}/${file}`, ...args);
   for (const { reader } of [script.stdout, script.stderr]) {
     reader.on("line", (line) => console.log(label.padEnd(11), line));
@@ -43,13 +32,13 @@ function show(label: string, file: string, ...args: string[]) {
 }
 
 // A server's first line says that it is listening, so no client has to wait.
-const server = show("server.ts", "server.ts", ...endpoints);
+const server = show("server.ts", ...endpoints);
 await server.stdout.next(/./).catch(() => server.ended);
 
-for (const { label, file, endpoint } of clients) {
+for (const { label, nth } of clients) {
   const showAgainAndAgain = async () => {
     for (;;) {
-      await show(label, file, ...endpoints.slice(endpoint, endpoint + 1)).ended;
+      await show(label, ...endpoints.slice(nth, nth + 1)).ended;
       await setTimeout(1000);
     }
   };

@@ -8,9 +8,7 @@ const FIGURES = / +([\d,]+) (ms|µs|\/s) +([\d,]+) to ([\d,]+)$/;
 
 /** A row without its figures, and what else differs between machines. */
 const shape = (row: string) =>
-  row
-    .replace(/^Node [\d.]+, libzmq [\d.]+, \d+ × .+/, "Node")
-    .replace(FIGURES, " $2");
+  row.replace(/^Node [\d.]+, libzmq [\d.]+, \d+ × .+/, "Node").replace(FIGURES, " $2");
 
 test("npm run bench measures what the README shows, five times each", { skip: noIpc }, async () => {
   const [, table] = /^```text\n(Node .*?)\n```$/ms.exec(read("README.md")) ?? [];
@@ -37,13 +35,9 @@ test("npm run bench says what is wrong with a SIZE", async () => {
   assert.deepEqual(stderr.all, ["SIZE must be a number above 0, like 0.1"]);
 });
 
-test(
-  "Ctrl-C ends npm run bench",
-  { skip: noSignals },
-  async () => {
-    const { child, stdout, exited } = start("tools/bench.ts");
-    await stdout.next(/median/);
-    child.kill("SIGINT");
-    assert.equal(await exited(), 130);
-  },
-);
+test("Ctrl-C ends npm run bench", { skip: noSignals }, async () => {
+  const { child, stdout, exited } = start("tools/bench.ts");
+  await stdout.next(/median/);
+  child.kill("SIGINT");
+  assert.equal(await exited(), 130);
+});

@@ -7,67 +7,49 @@ import { run } from "../../tools/child.ts";
 import { examples, root } from "../../tools/repository.ts";
 import { project } from "../support.ts";
 
-const PASSES = 'import { test } from "node:test";\ntest("a promise", () => {});\n';
-const FAILS = `import { test } from "node:test";
+const passes = 'import { test } from "node:test";\ntest("a promise", () => {});\n';
+const fails = passes.replace("() => {}", '() => { throw new Error("broken"); }');
+const skips = passes.replace("() =>", "{ skip: true }, () =>");
 
-test("another promise", () => {
-  throw new Error("broken");
-});
-`;
+/** Expects the runner, with these test files, to print these lines, the last one last. */
+function testRun(
+  promise: string,
+  { files, word, env }: { files: { [name: string]: string }; word?: string; env?: object },
+  ...expected: RegExp[]
+) {
+  test(promise, async () => {
+    const cwd = project();
+    cpSync(join(root, "tools"), join(cwd, "tools"), { recursive: true });
+    for (const folder of [...examples, "test"]) mkdirSync(join(cwd, folder));
+    cpSync(join(root, "test/run.ts"), join(cwd, "test/run.ts"));
+    for (const [name, code] of Object.entries(files)) writeFileSync(join(cwd, "test", name), code);
+    const args = ["--enable-source-maps", "--import", "tsx", "test/run.ts"];
+    if (word) args.push(word);
+    const { stdout, exited } = run(process.execPath, args, { cwd, env: { ...env } });
 
-/** Runs these test files with the repository's runner. */
-async function runTests(files: { [name: string]: string }, word = "", env = {}) {
-  const cwd = project();
-  cpSync(join(root, "tools"), join(cwd, "tools"), { recursive: true });
-  for (const folder of [...examples, "test"]) {
-    mkdirSync(join(cwd, folder));
-  }
-  cpSync(join(root, "test/run.ts"), join(cwd, "test/run.ts"));
-  for (const [name, code] of Object.entries(files)) {
-    writeFileSync(join(cwd, "test", name), code);
-  }
-  const args = ["--enable-source-maps", "--import", "tsx", "test/run.ts"];
-  const node = run(process.execPath, word ? [...args, word] : args, { cwd, env });
-  return { status: await node.exited(), output: node.stdout.all };
+    const isWell = await exited() === 0;
+    const lastLine = `${stdout.all.at(-1)}`;
+    assert.equal(isWell, /^(Your setup works, and so|All is well)/.test(lastLine), lastLine);
+    for (const line of expected) await stdout.next(line);
+    assert.match(lastLine, expected.at(-1) ?? /./);
+  });
 }
 
-test("npm test says in its last line that all is well", async () => {
-  const { status, output } = await runTests({ "a.test.ts": PASSES });
-  assert.equal(output.at(-1), "Your setup works, and so do the examples.");
-  assert.equal(status, 0);
-});
+const files = { "a.test.ts": passes };
+testRun("npm test says in its last line that all is well", { files },
+  /^Your setup works, and so do the examples\.$/);
 
-test("npm test says which test failed, where and why", async () => {
-  const { status, output } = await runTests({ "a.test.ts": PASSES, "b.test.ts": FAILS });
-  assert.ok(output.some((line) => /✖ another promise/.test(line)));
-  assert.ok(output.some((line) => /test.b\.test\.ts:3:/.test(line)), output.join("\n"));
-  assert.ok(output.some((line) => /Error: broken/.test(line)));
-  assert.match(`${output.at(-1)}`, /but the examples do not do all that they promise/);
-  assert.equal(status, 1);
-});
+testRun("npm test says which test failed, where and why", { files: { ...files, "b.test.ts": fails } },
+  /test.b\.test\.ts:2:/, /✖ a promise/, /Error: broken/, /but the examples do not do all/);
 
-test("npm test -- WORD runs the test files with WORD in their path", async () => {
-  const { status, output } = await runTests({ "a.test.ts": PASSES, "b.test.ts": FAILS }, "a.test");
-  assert.equal(output.at(-1), "All is well in the test files with a.test in their path.");
-  assert.equal(status, 0);
-});
+testRun("npm test -- WORD runs the test files with WORD in their path",
+  { files: { ...files, "b.test.ts": fails }, word: "a.test" },
+  /^All is well in the test files with a\.test in their path\.$/);
 
-test("npm test fails where a file has no tests", async () => {
-  const { status, output } = await runTests({ "a.test.ts": PASSES, "b.test.ts": "" });
-  assert.ok(output.some((line) => /b\.test\.ts has no tests/.test(line)));
-  assert.equal(status, 1);
-});
+testRun("npm test fails where a file has no tests", { files: { ...files, "b.test.ts": "" } },
+  /b\.test\.ts has no tests/, /but the examples do not do all/);
 
-test("npm test fails where no test has passed", async () => {
-  const files = { "a.test.ts": PASSES };
-  const skips = { "a.test.ts": PASSES.replace('",', '", { skip: true },') };
-  for (const { status, output } of [
-    await runTests({}),
-    await runTests(files, "nothing"),
-    await runTests(skips),
-    await runTests(files, "", { NODE_TEST_CONTEXT: "child-v8" }),
-  ]) {
-    assert.equal(output.at(-1), "No test has passed.");
-    assert.equal(status, 1);
-  }
-});
+testRun("npm test fails where no file was found", { files, word: "b.test" }, /^No test has passed\.$/);
+testRun("npm test fails where all is skipped", { files: { "a.test.ts": skips } }, /^No test has passed\.$/);
+testRun("npm test fails where it runs as a test itself",
+  { files, env: { NODE_TEST_CONTEXT: "child-v8" } }, /^No test has passed\.$/);

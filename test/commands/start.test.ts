@@ -15,75 +15,55 @@ async function assertNobodyIsLeft(endpoint: string) {
   let peers = 0;
   router.events.on("accept", () => peers++);
   // A server that was ended frees its endpoint a moment later.
-  while (!(await router.bind(endpoint).then(() => true, () => false))) {
-    await setTimeout(50);
-  }
+  while (!(await router.bind(endpoint).then(() => true, () => false))) await setTimeout(50);
   await setTimeout(2100); // a client tries again within two seconds
   assert.equal(peers, 0, "a client is still running");
 }
 
-/** Shows an example until it has printed these lines, then stops it. */
-async function show(
+/** Expects an example to print some lines, and all to end when it is stopped. */
+function testShow(
   example: string,
-  lines: string[],
+  until: string,
   stop: (shown: Program) => unknown,
   status: number,
+  ...lines: string[]
 ) {
-  const endpoints = [await tcpEndpoint(), ipcEndpoint()];
-  const shown = start(START, example, ...endpoints);
-  for (const line of lines) await shown.stdout.next(line);
-  stop(shown);
-  assert.equal(await shown.exited(), status);
-  assert.deepEqual(shown.stderr.all, []);
-  await Promise.all(endpoints.map(assertNobodyIsLeft));
+  test(`npm start -- ${example} goes on until ${until}`, { skip: noSignals }, async () => {
+    const endpoints = [await tcpEndpoint(), ipcEndpoint()];
+    const shown = start(START, example, ...endpoints);
+    for (const line of lines) await shown.stdout.next(line);
+    stop(shown);
+    assert.equal(await shown.exited(), status);
+    assert.deepEqual(shown.stderr.all, []);
+    await Promise.all(endpoints.map(assertNobodyIsLeft));
+  });
 }
 
-test("npm start -- waynes-world goes on until Ctrl-C", { skip: noSignals }, () =>
-  show(
-    "waynes-world",
-    [
-      "server.ts   Camera 1?",
-      "server.ts   Camera 2?",
-      "camera1.ts  MSG 1:  'Camera 1'",
-      "camera2.ts  MSG 2:  'Camera 2'",
-    ],
-    ({ child }) => child.kill("SIGINT"),
-    130,
-  ),
+testShow("waynes-world", "Ctrl-C", ({ child }) => child.kill("SIGINT"), 130,
+  "server.ts   Camera 1?",
+  "server.ts   Camera 2?",
+  "camera1.ts  MSG 1:  'Camera 1'",
+  "camera2.ts  MSG 2:  'Camera 2'",
 );
 
-test("npm start -- passing-json goes on until the terminal is closed", { skip: noSignals }, () =>
-  show(
-    "passing-json",
-    [
-      "server.ts   Hello world?",
-      "client.ts 1 200 :: 'hello world'",
-      "client.ts 2 200 :: 'hello world'",
-    ],
-    ({ child }) => child.kill("SIGHUP"),
-    129,
-  ),
+testShow("passing-json", "the terminal is closed", ({ child }) => child.kill("SIGHUP"), 129,
+  "server.ts   Hello world?",
+  "client.ts 1 200 :: 'hello world'",
+  "client.ts 2 200 :: 'hello world'",
 );
 
-test("npm start -- eventloop goes on until nobody reads it", { skip: noSignals }, () =>
-  show(
-    "eventloop",
-    [
-      "server.ts   The event loop is running.",
-      `server.ts   MSG:  '{"n":5,"text":"hello"}'`,
-      `client.ts   MSG:  '{"n":5,"text":"hello"}'`,
-      `client.ts   MSG:  '{"n":5,"text":"hello"}'`, // of its next start
-    ],
-    ({ child }) => child.stdout.destroy(),
-    0,
-  ),
+const echoed = `client.ts   MSG:  '{"n":5,"text":"hello"}'`;
+testShow("eventloop", "nobody reads it", ({ child }) => child.stdout.destroy(), 0,
+  "server.ts   The event loop is running.",
+  `server.ts   MSG:  '{"n":5,"text":"hello"}'`,
+  echoed,
+  echoed, // of the client's next start
 );
 
 test("npm start -- EXAMPLE lists the examples that there are", async () => {
   const { stdout, stderr, exited } = start(START, "wayne");
   assert.equal(await exited(), 1);
-  const names = examples.join(", ");
-  assert.deepEqual(stderr.all, [`No example wayne; there are ${names}.`]);
+  assert.deepEqual(stderr.all, [`No example wayne; there are ${examples.join(", ")}.`]);
   assert.deepEqual(stdout.all, []);
 });
 

@@ -5,18 +5,14 @@ import { cpSync, existsSync, readdirSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Pull, Request } from "zeromq";
 import { run, serve, start } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { examples, read, root, scripts, servers } from "../../tools/repository.ts";
-import { connect, limit, noSignals, project, writeScript } from "../support.ts";
-
+import { noSignals, project, writeScript } from "../support.ts";
 
 test("the folders hold scripts and nothing else, which begin alike", () => {
-  const folders = readdirSync(root).filter((folder) =>
-    existsSync(join(root, folder, "server.ts")),
-  );
-  assert.deepEqual(folders.sort(), [...examples].sort());
+  const hasServer = (folder: string) => existsSync(join(root, folder, "server.ts"));
+  assert.deepEqual(readdirSync(root).filter(hasServer).sort(), [...examples].sort());
   for (const script of scripts) {
     assert.match(script, /^[\w-]+\/\w+\.ts$/);
     const [line] = read(script).split("\n");
@@ -53,6 +49,18 @@ for (const script of scripts) {
     await stderr.next(/Error: Invalid argument/);
     await stderr.next(/address: '--help'/);
   });
+
+  test(`${script} ends on Ctrl-C, and says nothing`, async () => {
+    const program = start(script, await tcpEndpoint(), "tcp://127.0.0.1:*");
+    const { child, exited, stdout, stderr } = program;
+    // A server listens, a client waits for one.
+    await (servers.includes(script) ? stdout : stderr).next(/./);
+    child.kill("SIGINT");
+    // On Windows, there is no such signal: it is ended at once.
+    assert.equal(await exited(), "SIGINT");
+    const more = stderr.all.filter((line) => !line.startsWith("No server at"));
+    assert.deepEqual(more, []);
+  });
 }
 
 for (const script of servers) {
@@ -65,52 +73,18 @@ for (const script of servers) {
   });
 }
 
-for (const script of scripts) {
-  test(`${script} ends on Ctrl-C, and says nothing`, async () => {
-    const { child, exited, stdout, stderr } = start(script, await tcpEndpoint(), "tcp://127.0.0.1:*");
-    // A server listens, a client waits for one.
-    await (servers.includes(script) ? stdout : stderr).next(/./);
-    child.kill("SIGINT");
-    // On Windows, there is no such signal: it is ended at once.
-    assert.equal(await exited(), "SIGINT");
-    const more = stderr.all.filter((line) => !line.startsWith("No server at"));
-    assert.deepEqual(more, []);
+for (const folder of ["passing-json", "eventloop"]) {
+  const name = `a copy of ${folder}/server.ts that closes its socket on SIGTERM ends well`;
+  test(name, { skip: noSignals }, async () => {
+    const endpoint = await tcpEndpoint();
+    const close = 'process.on("SIGTERM", () => { socket.close(); clearInterval(globalThis.timer); });';
+    const code = read(`${folder}/server.ts`)
+      .replace("setInterval(", "globalThis.timer = $&")
+      .replace(/^await socket\.bind/m, `${close}\n$&`);
+    const server = await serve(writeScript(code), endpoint);
+    await start(`${folder}/client.ts`, endpoint).stdout.next(/./);
+    server.child.kill("SIGTERM");
+    assert.equal(await server.exited(), 0);
+    assert.deepEqual(server.stderr.all, []);
   });
 }
-
-/** Starts a copy of a server that closes its socket on SIGTERM. */
-async function serveCopy(script: string, endpoint: string, stopTimers = "") {
-  const handler = `process.on("SIGTERM", () => { socket.close(); ${stopTimers} });`;
-  const code = read(script)
-    .replace("setInterval(", "const timer = $&")
-    .replace(/^await socket\.bind/m, `${handler}\n$&`);
-  return serve(writeScript(code), endpoint);
-}
-
-test(
-  "a copy of eventloop/server.ts that closes its socket on SIGTERM ends well",
-  { skip: noSignals, ...limit },
-  async () => {
-    const endpoint = await tcpEndpoint();
-    const server = await serveCopy("eventloop/server.ts", endpoint, "clearInterval(timer)");
-    const client = connect(new Request(), endpoint);
-    await client.send("hello");
-    await client.receive();
-    server.child.kill("SIGTERM");
-    assert.equal(await server.exited(), 0);
-    assert.deepEqual(server.stderr.all, []);
-  },
-);
-
-test(
-  "a copy of passing-json/server.ts that closes its socket on SIGTERM ends well",
-  { skip: noSignals, ...limit },
-  async () => {
-    const endpoint = await tcpEndpoint();
-    const server = await serveCopy("passing-json/server.ts", endpoint);
-    await connect(new Pull(), endpoint).receive();
-    server.child.kill("SIGTERM");
-    assert.equal(await server.exited(), 0);
-    assert.deepEqual(server.stderr.all, []);
-  },
-);

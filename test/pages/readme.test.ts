@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run, serve } from "../../tools/child.ts";
-import { examples, read, root, scripts, servers } from "../../tools/repository.ts";
+import { defaultsOf, examples, read, root, scripts, servers } from "../../tools/repository.ts";
 import { noIpc, outsideAddress } from "../support.ts";
 
 const readme = read("README.md");
@@ -15,9 +15,7 @@ const { engines, scripts: commands } = JSON.parse(read("package.json"));
 /** The section on an example, whose heading begins with the folder's name. */
 function section(example: string) {
   const letters = (text: string) => text.toLowerCase().replace(/[^a-z]/g, "");
-  const text = readme
-    .split(/^### /m)
-    .find((part) => letters(part).startsWith(letters(example)));
+  const text = readme.split(/^### /m).find((part) => letters(part).startsWith(letters(example)));
   assert.ok(text, `README.md has no section on ${example}`);
   return text.split(/^#/m)[0];
 }
@@ -58,7 +56,7 @@ for (const script of servers) {
   test(`${script} is reached from this machine only`, { skip }, async (t) => {
     if (!outsideAddress) return t.skip("this machine has no other address");
     await serve(script);
-    const [, port] = /"tcp:\/\/127\.0\.0\.1:(\d+)"/.exec(read(script)) ?? [];
+    const [port] = defaultsOf(script);
     const inside = net.connect(Number(port), "127.0.0.1");
     await once(inside, "connect");
     inside.destroy();
@@ -83,18 +81,11 @@ test("npm run doctor prints this on a good machine", { skip: noIpc }, async () =
 
 for (const example of examples) {
   test(`the endpoints of ${example} are those of the diagram`, () => {
-    const diagram = /^```mermaid\n(.*?)^```/ms.exec(section(example))?.[1];
-    for (const script of scripts.filter((script) => script.startsWith(example))) {
-      const defaults = [...read(script).matchAll(/\?\? ["`](.*)["`];/g)];
-      assert.ok(defaults.length > 0, script);
-      for (const [, endpoint] of defaults) {
-        const name = endpoint.startsWith("tcp:")
-          ? endpoint.replace("tcp://127.0.0.1:", "")
-          : endpoint.replace("ipc://${tmpdir()}/", "");
-        assert.match(name, /^\d{4}$|^[\w-]+\.ipc$/);
-        assert.ok(diagram?.includes(name), `${script}: ${name}`);
-      }
-    }
+    const [diagram] = /^```mermaid\n(.*?)^```/ms.exec(section(example)) ?? [""];
+    const shown = new Set(diagram.match(/\d{4}|[\w-]+\.ipc/g));
+    const files = scripts.filter((script) => script.startsWith(example));
+    for (const script of files) assert.ok(defaultsOf(script).length > 0, script);
+    assert.deepEqual(new Set(files.flatMap(defaultsOf)), shown);
   });
 
   test(`each thing that happens in ${example} has a test of its name`, () => {
