@@ -120,7 +120,7 @@ export function program(code: string, { args = [] as string[], cwd = root } = {}
 export async function assertSaysNoServer({ stderr }: Program, endpoint: string) {
   const hint = `No server at ${endpoint}…`;
   const apart = await meanInterval(stderr, hint, 2);
-  assert.ok(apart > 800 && apart < 2500, `${apart}`);
+  assert.ok(apart > 500 && apart < 2500, `${apart}`);
   assert.deepEqual(new Set(stderr.all), new Set([hint]));
 }
 

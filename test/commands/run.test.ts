@@ -27,7 +27,7 @@ function testRun(
     if (word) args.push(word);
     const { stdout, exited } = run(process.execPath, args, { cwd, env: { ...env } });
 
-    const isWell = await exited() === 0;
+    const isWell = (await exited()) === 0;
     const lastLine = `${stdout.all.at(-1)}`;
     assert.equal(isWell, /^(Your setup works, and so|All is well)/.test(lastLine), lastLine);
     for (const line of expected) await stdout.next(line);
