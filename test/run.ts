@@ -11,11 +11,12 @@ const [word = ""] = process.argv.slice(2);
 const folder = join(root, "test");
 const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".test.ts") && file.includes(word))
-  .map((file) => join(folder, file));
+  .map((file) => join(folder, file))
+  .reverse(); // so that what takes longest, the recipes and the examples, begins early
 
 let passed = 0;
 let failed = 0;
-const results = run({ files, concurrency: 10, timeout: 180_000 })
+const results = run({ files, concurrency: 6, timeout: 180_000 })
   .on("test:fail", () => failed++)
   .on("test:pass", ({ name, skip }) => {
     if (files.includes(name)) {

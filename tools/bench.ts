@@ -14,7 +14,7 @@ if (!(size > 0)) {
   console.error("SIZE must be a number above 0, like 0.1");
   process.exit(1);
 }
-const runs = 5; // the figure in the middle is their median
+const runs = 5;
 const few = Math.ceil(2_000 * size);
 const many = Math.ceil(50_000 * size);
 exitWithChildren();
@@ -28,8 +28,8 @@ async function row(name: string, unit: string, measure: () => Promise<number>) {
   const figures: number[] = [];
   await measure();
   while (figures.length < runs) figures.push(await measure());
-  const [low, , median, , high] = figures.sort((a, b) => a - b).map(format);
-  print(name, median, unit, `${low} to ${high}`);
+  const sorted = figures.sort((a, b) => a - b).map(format);
+  print(name, sorted[(runs - 1) / 2], unit, `${sorted[0]} to ${sorted[runs - 1]}`);
 }
 
 /** How long it takes, in ms. */
@@ -62,15 +62,12 @@ function oneByOne(name: string, ask: () => Promise<unknown>) {
 const perSecond = (name: string, load: () => Promise<unknown>) =>
   row(name, "/s", async () => (many / (await time(load))) * 1000);
 
-type Source = Push | XPublisher;
-
 /** Measures scripts that print a line for each message they get. */
-async function flood(name: string, socket: Source, message: string, ...scripts: string[]) {
+async function flood(name: string, socket: Push | XPublisher, message: string, ...scripts: string[]) {
   const endpoint = await tcpEndpoint();
   await socket.bind(endpoint);
   const takers = scripts.map((script) => start(script, endpoint));
   const taken = () => takers.reduce((n, { stdout }) => n + stdout.all.length, 0);
-  const isIdle = () => takers.some(({ stdout }) => stdout.all.length === 0);
   const send = async (messages: number) => {
     const goal = taken() + messages;
     const late = performance.now() + TIMEOUT;
@@ -82,7 +79,7 @@ async function flood(name: string, socket: Source, message: string, ...scripts: 
   };
   // A publisher hears of a subscriber; a worker is there when it has a job.
   if (socket instanceof XPublisher) await socket.receive();
-  while (isIdle()) await send(1);
+  while (takers.some(({ stdout }) => stdout.all.length === 0)) await send(1);
   await perSecond(name, () => send(many));
   for (const { child } of takers) child.kill();
   socket.close();

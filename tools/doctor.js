@@ -53,8 +53,7 @@ function checkAll() {
 function checkElsewhere(title) {
   const { ok, output, reason } = run(process.execPath, ["tools/doctor.js", title]);
   process.stdout.write(output);
-  const saysWhy = output.includes("✖");
-  if (saysWhy) process.exitCode = 1;
+  if (output.includes("✖")) process.exitCode = 1;
   else if (!ok) broken(`zeromq crashes, or never ends: ${reason}`, reinstall);
 }
 

@@ -20,6 +20,6 @@ export const scripts = examples.flatMap((folder) =>
 /** Those of them that bind. */
 export const servers = scripts.filter((script) => script.endsWith("server.ts"));
 
-/** The ports, or names of IPC files, in a script's default endpoints. */
+/** The ports on 127.0.0.1, and the files in the temporary folder, in a script's endpoints. */
 export const defaultsOf = (script: string) =>
-  read(script).match(/(?<=127\.0\.0\.1:)\d+|[\w-]+\.ipc/g) ?? [];
+  read(script).match(/(?<=tcp:\/\/127\.0\.0\.1:)\d+|(?<=ipc:\/\/\$\{tmpdir\(\)\}\/)[\w-]+\.ipc/g) ?? [];

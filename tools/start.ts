@@ -2,7 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import { exitWithChildren, start } from "./child.ts";
 
-/** Each example's clients: a label, and which of the endpoints it takes. */
+/** Each example's clients: a label, whose first word is the file, and which endpoint it takes. */
 const clientsOf = new Map([
   ["waynes-world", [{ label: "camera1.ts", nth: 0 }, { label: "camera2.ts", nth: 1 }]],
   ["passing-json", [{ label: "client.ts 1", nth: 0 }, { label: "client.ts 2", nth: 0 }]],
@@ -35,12 +35,9 @@ function show(label: string, ...args: string[]) {
 const server = show("server.ts", ...endpoints);
 await server.stdout.next(/./).catch(() => server.ended);
 
-for (const { label, nth } of clients) {
-  const showAgainAndAgain = async () => {
-    for (;;) {
-      await show(label, ...endpoints.slice(nth, nth + 1)).ended;
-      await setTimeout(1000);
-    }
-  };
-  showAgainAndAgain();
-}
+clients.forEach(async ({ label, nth }) => {
+  for (;;) {
+    await show(label, ...endpoints.slice(nth, nth + 1)).ended;
+    await setTimeout(1000);
+  }
+});

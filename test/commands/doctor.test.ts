@@ -178,10 +178,10 @@ broken("zeromq crashes when a message is sent", 4, crash, ({ write }) => {
     module.exports = { Pair: Crash, Subscriber };`);
 });
 
-const inUse = /(✖ TCP port \d+: Address already in use Is an example .*){3}/;
-broken("the ports are taken", 5, inUse, async ({ ports }) => {
-  for (const port of ports) await once(createServer().listen(port, "127.0.0.1").unref(), "listening");
-});
+const inUse = /✔ TCP port \d+ ✖ TCP port \d+: Address already in use Is an example .* ✔ TCP port/;
+broken("a port is taken", 5, inUse, ({ ports }) =>
+  once(createServer().listen(ports[1], "127.0.0.1").unref(), "listening"),
+);
 
 test("broken: a server is at the IPC path, and keeps it", { skip: noIpc }, async () => {
   const bad = await machine();

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Dealer, Reply, Request } from "zeromq";
 import { serve, start } from "../../tools/child.ts";
-import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
+import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import {
   assertSaysNoServer, bind, bother, close, connect, limit, meanInterval, NO_ENVELOPE, sendBytes, writeScript,
@@ -16,19 +16,19 @@ const SHOWN = REQUESTS.map((request) => `MSG:  '${request}'`);
 
 test("eventloop: nobody is there yet", limit, async () => {
   const endpoint = await tcpEndpoint();
-  // It waits longer than for a reply, which here is a second.
-  const client = start(writeScript(read(CLIENT).replace("10_000", "1_000")), endpoint);
+  // It waits longer than for a reply, which here is two seconds.
+  const client = start(writeScript(read(CLIENT).replace("10_000", "2_000")), endpoint);
   await assertSaysNoServer(client, endpoint);
-  const server = await serve(SERVER, endpoint);
-  assert.equal(await client.exited(), 0);
-  assert.deepEqual(client.stdout.all, SHOWN);
-  await server.stdout.next(SHOWN[4]);
-  const lines = server.stdout.all.filter((line) => line !== "tick");
+  const { stdout, stderr } = await serve(SERVER, endpoint);
+  await stdout.next(SHOWN[4]);
+  const lines = stdout.all.filter((line) => line !== "tick");
   assert.deepEqual(lines, ["The event loop is running.", ...SHOWN]);
   // The event loop does other work, too.
-  const apart = await meanInterval(server.stdout, "tick", 4);
+  const apart = await meanInterval(stdout, "tick", 4);
   assert.ok(apart > 800 && apart < 1500, `${apart}`);
-  assert.deepEqual(server.stderr.all, []);
+  assert.deepEqual(stderr.all, []);
+  assert.equal(await client.exited(), 0);
+  assert.deepEqual(client.stdout.all, SHOWN);
 });
 
 test("eventloop: the other side dies", limit, async () => {
@@ -87,14 +87,13 @@ test("eventloop: the other side is slow", limit, async () => {
 // With a Reply as the server's socket, a friend waits in vain: after a message
 // of a stranger that has gone, libzmq 4.3.5 drops the next reply.
 test("eventloop: the other side sends rubbish", limit, async () => {
-  const port = await freePort();
-  const endpoint = `tcp://127.0.0.1:${port}`;
+  const endpoint = await tcpEndpoint();
   const server = await serve(SERVER, endpoint);
-  await bother(port);
+  await bother(endpoint);
   let strangers = 0;
   let served = false;
   const disturb = async () => {
-    for (; !served; strangers++) await sendBytes(port, NO_ENVELOPE);
+    for (; !served; strangers++) await sendBytes(endpoint, NO_ENVELOPE);
   };
   const disturbed = disturb();
   const friend = connect(new Request(), endpoint);

@@ -24,9 +24,7 @@ test("the scripts pass the type check of a new project", async (t) => {
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   if (!existsSync(tsc)) return t.skip("TypeScript is not installed");
   const cwd = project("");
-  for (const folder of examples) {
-    cpSync(join(root, folder), join(cwd, folder), { recursive: true });
-  }
+  for (const folder of examples) cpSync(join(root, folder), join(cwd, folder), { recursive: true });
   for (const args of [["--init"], ["--noEmit"]]) {
     const { exited, stdout } = run(process.execPath, [tsc, ...args], { cwd });
     assert.equal(await exited(), 0, stdout.all.join("\n"));

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Subscriber, XPublisher } from "zeromq";
-import { serve, start } from "../../tools/child.ts";
-import { freePort, ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
+import { type Program, serve, start } from "../../tools/child.ts";
+import { ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
 import { assertSaysNoServer, bind, bother, connect, limit, noIpc, noSignals } from "../support.ts";
 
 const SERVER = "waynes-world/server.ts";
@@ -11,16 +12,13 @@ const twoEndpoints = async () => [await tcpEndpoint(), ipcEndpoint()];
 const startCameras = (endpoints: string[]) =>
   endpoints.map((endpoint, n) => start(`waynes-world/camera${n + 1}.ts`, endpoint));
 
-/** A publisher that receives a message when a subscriber is there. */
-const newPublisher = () => new XPublisher({ verbosity: "allSubs" });
-
 test("the server publishes to all, by turns, a second apart", { skip: noIpc, ...limit }, async () => {
   const endpoints = await twoEndpoints();
   const { stdout, stderr } = await serve(SERVER, ...endpoints);
   const begin = performance.now();
   const subscribers = [0, 0, 1, 1].map((n) => connect(new Subscriber(), endpoints[n]));
   for (const socket of subscribers) socket.subscribe();
-  for (const [n, socket] of subscribers.entries()) {
+  for (const [n, socket] of [...subscribers.entries(), ...subscribers.entries()]) {
     assert.equal(String(await socket.receive()), n < 2 ? "Camera 1" : "Camera 2");
   }
   await stdout.next("Camera 2?", 3);
@@ -32,11 +30,11 @@ test("the server publishes to all, by turns, a second apart", { skip: noIpc, ...
 
 for (const n of [1, 2]) {
   test(`two camera${n} show every message each, and nothing else`, limit, async () => {
-    const publisher = newPublisher();
+    const publisher = new XPublisher({ verbosity: "allSubs" });
     const endpoint = await bind(publisher);
     const script = `waynes-world/camera${n}.ts`;
     const cameras = [start(script, endpoint), start(script, endpoint)];
-    for (const _ of cameras) await publisher.receive();
+    for (const _ of cameras) await publisher.receive(); // its subscription
 
     const messages = ["1", "2", "3", "", "\x1b[31mred\n"];
     const shown = ["1", "2", "3", "", "\\x1B[31mred\\n"];
@@ -50,13 +48,13 @@ for (const n of [1, 2]) {
 }
 
 test("waynes-world: nobody is there yet", { skip: noIpc, ...limit }, async () => {
+  const lonely = await serve(SERVER, ...(await twoEndpoints()));
   const endpoints = await twoEndpoints();
   const cameras = startCameras(endpoints);
   await Promise.all(cameras.map((camera, n) => assertSaysNoServer(camera, endpoints[n])));
+  await lonely.stdout.next("Camera 1?"); // for the second time
 
-  // The server does not wait: the second message is there before a camera.
-  const server = await serve(SERVER, ...endpoints);
-  await server.stdout.next("Camera 1?");
+  await serve(SERVER, ...endpoints);
   for (const [n, { stdout }] of cameras.entries()) {
     await stdout.next(/./);
     assert.equal(stdout.all[0], `MSG ${n + 1}:  'Camera ${n + 1}'`);
@@ -65,27 +63,28 @@ test("waynes-world: nobody is there yet", { skip: noIpc, ...limit }, async () =>
 
 test("waynes-world: the other side dies", { skip: noIpc, ...limit }, async () => {
   const endpoints = await twoEndpoints();
-  const cameras = startCameras(endpoints);
   const first = await serve(SERVER, ...endpoints);
-  for (const { stdout } of cameras) await stdout.next(/^MSG/);
+  const cameras = startCameras(endpoints);
+  const newLine = ({ stdout }: Program) => once(stdout.reader, "line");
+  await Promise.all(cameras.map(newLine));
   first.child.kill("SIGKILL");
   await first.exited();
   for (const { stderr } of cameras) await stderr.next(/^No server/);
   // An IPC path that is left behind is no obstacle for the next server.
   const second = await serve(SERVER, ...endpoints);
-  for (const { stdout } of cameras) await stdout.next(/^MSG/);
+  await Promise.all(cameras.map(newLine));
 
   cameras[0].child.kill("SIGKILL");
   await cameras[0].exited();
-  await cameras[1].stdout.next(/^MSG/, 2);
+  await newLine(cameras[1]);
   assert.deepEqual(second.stderr.all, []);
 });
 
 test("waynes-world: the other side is slow", { skip: noSignals, ...limit }, async () => {
-  const publisher = newPublisher();
+  const publisher = new XPublisher({ verbosity: "allSubs" });
   const endpoint = await bind(publisher);
   const [slow] = startCameras([endpoint]);
-  await publisher.receive();
+  await publisher.receive(); // its subscription
   slow.child.kill("SIGSTOP");
   const message = "x".repeat(10_000);
   for (let n = 0; n < 10_000; n++) await publisher.send(message);
@@ -107,10 +106,9 @@ test("waynes-world: the other side is slow", { skip: noSignals, ...limit }, asyn
 });
 
 test("waynes-world: the other side sends rubbish", limit, async () => {
-  const port = await freePort();
-  const endpoint = `tcp://127.0.0.1:${port}`;
+  const endpoint = await tcpEndpoint();
   const server = await serve(SERVER, endpoint, "tcp://127.0.0.1:*");
-  await bother(port);
+  await bother(endpoint);
   const [camera] = startCameras([endpoint]);
   await camera.stdout.next("MSG 1:  'Camera 1'");
   assert.deepEqual(server.stderr.all, []);
@@ -123,7 +121,7 @@ test("a second server takes nothing away from the first", { skip: noIpc }, async
   assert.equal(await second.exited(), 1);
   assert.deepEqual(second.stdout.all, []);
 
-  const [, camera2] = startCameras(endpoints);
+  const camera2 = start("waynes-world/camera2.ts", endpoints[1]);
   await camera2.stdout.next("MSG 2:  'Camera 2'");
   assert.deepEqual([...first.stderr.all, ...camera2.stderr.all], []);
 });
