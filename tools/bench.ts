@@ -8,6 +8,7 @@ import { setTimeout } from "node:timers/promises";
 import { Dealer, Push, version, XPublisher } from "zeromq";
 import { exitWithChildren, run, serve, start, TIMEOUT } from "./child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint } from "./endpoints.ts";
+import { read } from "./repository.ts";
 
 const size = Number(process.argv[2] ?? 1);
 if (!(size > 0)) {
@@ -90,19 +91,12 @@ const machine = `${processors.length} × ${processors[0].model}`;
 console.log(`Node ${process.versions.node}, libzmq ${version}, ${machine}`);
 print("", "median", "", `lowest to highest of ${runs}`);
 
-// What waynes-world/server.ts does until its first line, without tsx.
-const bare = `
-  import { Publisher } from "zeromq";
-  const camera1 = new Publisher();
-  const camera2 = new Publisher();
-  await camera1.bind(process.argv[1]);
-  await camera2.bind(process.argv[2]);
-  console.log("Camera 1?");
-  await camera1.send("Camera 1");`;
+const script = "waynes-world/server.ts";
 const endpoints = [await tcpEndpoint(), ipcEndpoint()];
-const args = ["--input-type=module", "--eval", bare, ...endpoints];
-await firstLine("start, bare Node", () => run(process.execPath, args));
-await firstLine("start, with tsx", () => start("waynes-world/server.ts", ...endpoints));
+// This script has no types: as it stands, it is JavaScript, too.
+const bare = ["--input-type=module", "--eval", read(script), script, ...endpoints];
+await firstLine("start, bare Node", () => run(process.execPath, bare));
+await firstLine("start, with tsx", () => start(script, ...endpoints));
 
 const message = '{"n":1,"text":"hello"}';
 const port = await freePort();
