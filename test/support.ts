@@ -104,7 +104,7 @@ export function writeScript(code: string): string {
  * @param options.args its arguments, of which the first is its `endpoint`
  * @param options.cwd the folder to start it in
  */
-export function program(code: string, { args = [] as string[], cwd = root } = {}) {
+export function program(code: string, { args = [], cwd = root }: { args?: string[]; cwd?: string } = {}) {
   const lines = `
     import { once } from "node:events";
     import { createServer } from "node:net";

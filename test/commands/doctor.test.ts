@@ -12,7 +12,8 @@ import { freePort, temporaryFolder } from "../../tools/endpoints.ts";
 import { defaultsOf, examples, read, root, servers } from "../../tools/repository.ts";
 import { noIpc, open, project } from "../support.ts";
 
-const LAYERS = ["Node", "the packages work", "a script starts", "messages pass", "the endpoints are free"];
+const LAYERS =
+  ["Node", "the packages work", "a script starts", "messages pass", "the endpoints are free"];
 const WORKS = "Your setup works.";
 const { packages } = JSON.parse(read("package-lock.json"));
 const skip = process.platform === "win32" && "Windows has no such thing";
@@ -144,9 +145,8 @@ broken("the native addon is missing", 2, noAddon, (good) => {
 });
 
 const tooFew = /too many open files.* ulimit -n 1024/;
-broken("too few files may be open", 3, tooFew, ({ command }) => {
-  command.unshift("sh", "-c", 'ulimit -n 40; exec "$0" "$@"');
-}, skip);
+const ulimit = ["sh", "-c", 'ulimit -n 40; exec "$0" "$@"'];
+broken("too few files may be open", 3, tooFew, ({ command }) => command.unshift(...ulimit), skip);
 
 const noFolder = /ENOENT.* Create it, or set T(MPDIR|EMP) to a folder where you may write\./;
 broken("there is no temporary folder", 3, noFolder, ({ at, env }) => {
@@ -154,14 +154,13 @@ broken("there is no temporary folder", 3, noFolder, ({ at, env }) => {
 });
 
 const isRoot = process.getuid?.() === 0 && "root may write anywhere";
-broken("the temporary folder is read-only", 3, /EACCES.* set TMPDIR to a folder/, ({ tmp }) => {
-  fs.chmodSync(tmp, 0o555);
-}, skip || isRoot);
+const readOnly = /EACCES.* set TMPDIR to a folder/;
+broken("the temporary folder is read-only", 3, readOnly,
+  ({ tmp }) => fs.chmodSync(tmp, 0o555), skip || isRoot);
 
 const noBit = /Restore it: chmod \+x eventloop\/client\.ts/;
-broken("a script lacks its run bit", 3, noBit, ({ at }) => {
-  fs.chmodSync(at("eventloop/client.ts"), 0o644);
-}, skip);
+broken("a script lacks its run bit", 3, noBit,
+  ({ at }) => fs.chmodSync(at("eventloop/client.ts"), 0o644), skip);
 
 const tooLong = /No message passes over IPC.* name too long.* set T(MPDIR|EMP) to another folder/;
 broken("the temporary folder has a long path", 4, tooLong, ({ env, tmp }) => {
@@ -193,6 +192,5 @@ test("broken: a server is at the IPC path, and keeps it", { skip: noIpc }, async
 });
 
 const inTheWay = /world\.ipc: .* The file there is yours\. Remove it, or set T(MPDIR|EMP) to/;
-broken("something else is at the IPC path", 5, inTheWay, ({ tmp }) => {
-  fs.mkdirSync(join(tmp, "waynes-world.ipc"));
-}, noIpc);
+broken("a folder is at the IPC path", 5, inTheWay,
+  ({ tmp }) => fs.mkdirSync(join(tmp, "waynes-world.ipc")), noIpc);

@@ -6,7 +6,8 @@ import { serve, start } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import {
-  assertSaysNoServer, bind, bother, close, connect, limit, meanInterval, NO_ENVELOPE, sendBytes, writeScript,
+  assertSaysNoServer, bind, bother, close, connect, limit, meanInterval, NO_ENVELOPE, sendBytes,
+  writeScript,
 } from "../support.ts";
 
 const SERVER = "eventloop/server.ts";

@@ -431,9 +431,10 @@ async function askTwice(server: Reply | Router) {
 }
 
 test("a Reply server answers one request at a time", limit, async () => {
-  const reply = new Reply({ receiveTimeout: 200 });
+  const reply = new Reply();
   await askTwice(reply);
   await reply.receive();
+  reply.receiveTimeout = 50;
   await assert.rejects(reply.receive(), wrongState);
 
   const router = new Router();
