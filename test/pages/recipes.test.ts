@@ -8,7 +8,8 @@ import net from "node:net";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { beforeEach, test } from "node:test";
-import { curveKeyPair, Dealer, Publisher, Pull, Request, Subscriber, XSubscriber } from "zeromq";
+import { setTimeout } from "node:timers/promises";
+import { curveKeyPair, Dealer, Publisher, Pull, Request, Router, Subscriber, XSubscriber } from "zeromq";
 import { type Program, run, TIMEOUT } from "../../tools/child.ts";
 import { freePort, temporaryFolder } from "../../tools/endpoints.ts";
 import { read, scripts } from "../../tools/repository.ts";
@@ -203,6 +204,24 @@ test("no job is lost when a worker or jobs.ts is killed, and none when it ends",
   await worker.stdout.next("job 7");
   assert.equal(await exited(), 0);
   assert.ok(worker.runs());
+});
+
+test("a worker that got no reply in time asks anew, and no old reply holds it up", async () => {
+  edit("worker.ts", "00", "0"); // all that it waits for takes a tenth
+  const router = open(new Router());
+  await router.bind(at(5569));
+  const worker = start("worker.ts");
+  const asked = [await router.receive(), await router.receive()];
+  const answer = async (frames: Buffer[]) => {
+    await setTimeout(100);
+    await router.send([...frames.slice(0, -2), "job 1"]);
+  };
+  const serve = async () => {
+    for (const frames of asked) await answer(frames);
+    for await (const frames of router) await answer(frames);
+  };
+  serve();
+  await worker.stdout.next("job 1");
 });
 
 /** Asks the HTTP front end: the status, and the answer. */
