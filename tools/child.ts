@@ -28,6 +28,7 @@ class Lines {
   /** Emits each "line" as it comes. */
   readonly reader;
   readonly #unread;
+  #read = 0; // lines
   readonly #errors;
 
   /** @param errors what to show, too, when an expected line does not come */
@@ -53,10 +54,16 @@ class Lines {
     }
   }
 
+  /** Skips the lines so far, so that next() waits for one that is still to come. */
+  async skip() {
+    for (; this.#read < this.all.length; this.#read++) await this.#unread.next();
+  }
+
   async #find(expected: string | RegExp, count: number): Promise<string> {
     for (;;) {
       const { done, value } = await this.#unread.next();
       if (done) throw new Error("the end");
+      this.#read++;
       const line = String(value[0]);
       const matches = typeof expected === "string" ? line === expected : expected.test(line);
       if (matches) count--;

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Subscriber, XPublisher } from "zeromq";
-import { type Program, serve, start } from "../../tools/child.ts";
+import { serve, start } from "../../tools/child.ts";
 import { ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
 import { assertSaysNoServer, bind, bother, connect, limit, noIpc, noSignals } from "../support.ts";
 
@@ -65,18 +64,22 @@ test("waynes-world: the other side dies", { skip: noIpc, ...limit }, async () =>
   const endpoints = await twoEndpoints();
   const first = await serve(SERVER, ...endpoints);
   const cameras = startCameras(endpoints);
-  const newLine = ({ stdout }: Program) => once(stdout.reader, "line");
-  await Promise.all(cameras.map(newLine));
+  const getMessages = async () => {
+    for (const { stdout } of cameras) await stdout.skip();
+    for (const { stdout } of cameras) await stdout.next(/^MSG/);
+  };
+  await getMessages();
   first.child.kill("SIGKILL");
   await first.exited();
   for (const { stderr } of cameras) await stderr.next(/^No server/);
   // An IPC path that is left behind is no obstacle for the next server.
   const second = await serve(SERVER, ...endpoints);
-  await Promise.all(cameras.map(newLine));
+  await getMessages();
 
   cameras[0].child.kill("SIGKILL");
   await cameras[0].exited();
-  await newLine(cameras[1]);
+  await cameras[1].stdout.skip();
+  await cameras[1].stdout.next(/^MSG/);
   assert.deepEqual(second.stderr.all, []);
 });
 
