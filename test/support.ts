@@ -80,6 +80,14 @@ export async function close(socket: Socket) {
   await freed;
 }
 
+/** Whether a promise is fulfilled by the time that another one is. */
+export async function isDone(promise: Promise<unknown>, other: Promise<unknown>) {
+  let done = false;
+  promise.then(() => (done = true), () => {}); // it is closed in the end
+  await other;
+  return done;
+}
+
 /**
  * A new project in a folder of its own, which has only the packages from here.
  * @param tsconfig its tsconfig.json, or "" for none

@@ -21,20 +21,12 @@ import {
 } from "zeromq";
 import { TIMEOUT } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, close, connect, event, limit, open, program, timedOut } from "../support.ts";
+import { bind, close, connect, event, isDone, limit, open, program, timedOut } from "../support.ts";
 
 const wrongState = {
   code: "EFSM",
   message: "Operation cannot be accomplished in current state",
 };
-
-/** Whether a promise is fulfilled by the time that another one is. */
-async function isDone(promise: Promise<unknown>, other: Promise<unknown>) {
-  let done = false;
-  promise.then(() => (done = true), () => {}); // it is closed in the end
-  await other;
-  return done;
-}
 
 /** A Push and a Pull, connected. */
 async function pair(options?: object) {
@@ -311,17 +303,17 @@ test("`Operation cannot be accomplished in current state` (EFSM), or a Request o
 });
 
 test("the reply to an earlier request arrives", limit, async () => {
-  const askTwice = async (options: object) => {
+  const ask = async (options: object) => {
     const router = new Router();
     const request = connect(new Request(options), await bind(router));
     for (const text of ["one", "two"]) await request.send(text);
     return { router, request, asked: [await router.receive(), await router.receive()] };
   };
-  const naive = await askTwice({ relaxed: true });
+  const naive = await ask({ relaxed: true });
   await naive.router.send(naive.asked[0]);
   assert.equal(String(await naive.request.receive()), "one");
 
-  const { router, request, asked } = await askTwice({ relaxed: true, correlate: true });
+  const { router, request, asked } = await ask({ relaxed: true, correlate: true });
   const failToReceive = async (reply: Buffer[]) => {
     await router.send(reply);
     await assert.rejects(request.receive(), timedOut);

@@ -15,8 +15,7 @@ import {
   XPublisher,
 } from "zeromq";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, connect, event, limit, open, timedOut } from "../support.ts";
-
+import { bind, connect, event, isDone, limit, open, timedOut } from "../support.ts";
 
 test("a message arrives twice, or half of another", limit, async () => {
   /** The numbers that arrive when one Buffer is filled with each in turn. */
@@ -116,14 +115,6 @@ test("`Socket is blocked by a bind or unbind operation`", limit, async () => {
   await bound;
   await publisher.send("in time");
 });
-
-/** Whether a promise is fulfilled by the time that another one is. */
-async function isDone(promise: Promise<unknown>, other: Promise<unknown>) {
-  let done = false;
-  promise.then(() => (done = true), () => {}); // it is closed in the end
-  await other;
-  return done;
-}
 
 test("`send()` does not return", limit, async () => {
   const endpoint = await tcpEndpoint();
