@@ -31,13 +31,18 @@ function show(label: string, ...args: string[]) {
   return script;
 }
 
+/** Shows a client, again whenever it is done. */
+async function showAgainAndAgain(label: string, ...args: string[]) {
+  for (;;) {
+    await show(label, ...args).ended;
+    await setTimeout(1000);
+  }
+}
+
 // A server's first line says that it is listening, so no client has to wait.
 const server = show("server.ts", ...endpoints);
 await server.stdout.next(/./).catch(() => server.ended);
 
-clients.forEach(async ({ label, nth }) => {
-  for (;;) {
-    await show(label, ...endpoints.slice(nth, nth + 1)).ended;
-    await setTimeout(1000);
-  }
-});
+for (const { label, nth } of clients) {
+  showAgainAndAgain(label, ...endpoints.slice(nth, nth + 1));
+}

@@ -94,7 +94,10 @@ test("eventloop: the other side sends rubbish", limit, async () => {
   let strangers = 0;
   let served = false;
   const disturb = async () => {
-    for (; !served; strangers++) await sendBytes(endpoint, NO_ENVELOPE);
+    while (!served) {
+      await sendBytes(endpoint, NO_ENVELOPE);
+      strangers++;
+    }
   };
   const disturbed = disturb();
   const friend = connect(new Request(), endpoint);

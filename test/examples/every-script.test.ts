@@ -49,8 +49,8 @@ for (const script of scripts) {
   });
 
   test(`${script} ends on Ctrl-C, and says nothing`, async () => {
-    const program = start(script, await tcpEndpoint(), "tcp://127.0.0.1:*");
-    const { child, exited, stdout, stderr } = program;
+    const endpoints = [await tcpEndpoint(), "tcp://127.0.0.1:*"];
+    const { child, exited, stdout, stderr } = start(script, ...endpoints);
     // A server listens, a client waits for one.
     await (servers.includes(script) ? stdout : stderr).next(/./);
     child.kill("SIGINT");
