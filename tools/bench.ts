@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { cpus } from "node:os";
 import { setTimeout } from "node:timers/promises";
-import { Dealer, Push, version, XPublisher } from "zeromq";
-import { exitWithChildren, run, serve, start, TIMEOUT } from "./child.ts";
+import { Dealer, Publisher, Push, version } from "zeromq";
+import { exitWithChildren, killAll, run, serve, start, withTimeout } from "./child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint } from "./endpoints.ts";
 import { read } from "./repository.ts";
 
@@ -36,20 +36,17 @@ async function row(name: string, unit: string, measure: () => Promise<number>) {
 /** How long it takes, in ms. */
 async function time(work: () => Promise<unknown>) {
   const begin = performance.now();
-  await work();
+  await withTimeout(work(), "a message was lost");
   return performance.now() - begin;
 }
 
-/** Measures from the start of a program to its first line. */
-function firstLine(name: string, begin: () => ReturnType<typeof run>) {
-  return row(name, "ms", async () => {
-    const program = begin();
-    const taken = await time(() => program.stdout.next(/./));
-    program.child.kill();
-    await program.ended;
+/** Measures from the start of Node to the first line that it prints. */
+const firstLine = (name: string, ...args: string[]) =>
+  row(name, "ms", async () => {
+    const taken = await time(() => run(process.execPath, args).stdout.next(/./));
+    await killAll();
     return taken;
   });
-}
 
 /** Measures questions that are asked one by one. */
 function oneByOne(name: string, ask: () => Promise<unknown>) {
@@ -64,26 +61,23 @@ const perSecond = (name: string, load: () => Promise<unknown>) =>
   row(name, "/s", async () => (many / (await time(load))) * 1000);
 
 /** Measures scripts that print a line for each message they get. */
-async function flood(name: string, socket: Push | XPublisher, message: string, ...scripts: string[]) {
+async function flood(name: string, socket: Push | Publisher, message: string, ...scripts: string[]) {
   const endpoint = await tcpEndpoint();
   await socket.bind(endpoint);
   const takers = scripts.map((script) => start(script, endpoint));
   const taken = () => takers.reduce((n, { stdout }) => n + stdout.all.length, 0);
-  const send = async (messages: number) => {
-    const goal = taken() + messages;
-    const late = performance.now() + TIMEOUT;
-    for (let sent = 0; sent < messages; sent++) await socket.send(message);
-    while (taken() < goal) {
-      assert(performance.now() < late, `${name}: messages were lost`);
-      await setTimeout(1);
-    }
-  };
-  // A publisher hears of a subscriber; a worker is there when it has a job.
-  if (socket instanceof XPublisher) await socket.receive();
-  while (takers.some(({ stdout }) => stdout.all.length === 0)) await send(1);
-  await perSecond(name, () => send(many));
-  for (const { child } of takers) child.kill();
+  // A script that has printed a line is there.
+  while (takers.some(({ stdout }) => stdout.all.length === 0)) {
+    await socket.send(message);
+    await setTimeout(1);
+  }
+  await perSecond(name, async () => {
+    const goal = taken() + many;
+    for (let sent = 0; sent < many; sent++) await socket.send(message);
+    while (taken() < goal) await setTimeout(1);
+  });
   socket.close();
+  await killAll();
 }
 
 const processors = cpus();
@@ -94,28 +88,27 @@ print("", "median", "", `lowest to highest of ${runs}`);
 const script = "waynes-world/server.ts";
 const endpoints = [await tcpEndpoint(), ipcEndpoint()];
 // This script has no types: as it stands, it is JavaScript, too.
-const bare = ["--input-type=module", "--eval", read(script), script, ...endpoints];
-await firstLine("start, bare Node", () => run(process.execPath, bare));
-await firstLine("start, with tsx", () => start(script, ...endpoints));
+const bare = ["--input-type=module", "--eval", read(script), script];
+await firstLine("start, bare Node", ...bare, ...endpoints);
+await firstLine("start, with tsx", "--import", "tsx", script, ...endpoints);
 
 const message = '{"n":1,"text":"hello"}';
 const port = await freePort();
 const listen = `require("net")
   .createServer((socket) => socket.setNoDelay().pipe(socket))
   .listen(${port}, "127.0.0.1", () => console.log("listening"))`;
-const plain = run(process.execPath, ["--eval", listen]);
-await plain.stdout.next("listening");
+await run(process.execPath, ["--eval", listen]).stdout.next("listening");
 const wire = connect(port, "127.0.0.1").setNoDelay();
 await oneByOne("plain TCP, one by one", () => {
   wire.write(message);
   return once(wire, "data");
 });
 wire.destroy();
-plain.child.kill();
+await killAll();
 
 for (const endpoint of endpoints) {
   const name = `echo, ${endpoint.slice(0, 3).toUpperCase()}`;
-  const server = await serve("eventloop/server.ts", endpoint);
+  await serve("eventloop/server.ts", endpoint);
   const dealer = new Dealer();
   dealer.connect(endpoint);
   const ask = () => dealer.send(["", message]); // as a Request does
@@ -128,7 +121,7 @@ for (const endpoint of endpoints) {
     }
   });
   dealer.close();
-  server.child.kill();
+  await killAll();
 }
 
 const job = '{"code":200,"text":"hello"}';
@@ -136,5 +129,5 @@ const worker = "passing-json/client.ts";
 await flood("jobs, 1 worker", new Push(), job, worker);
 await flood("jobs, 2 workers", new Push(), job, worker, worker);
 // Without a limit, or it would drop what the camera is too slow for.
-const publisher = new XPublisher({ sendHighWaterMark: 0 });
+const publisher = new Publisher({ sendHighWaterMark: 0 });
 await flood("messages, a camera", publisher, "x", "waynes-world/camera1.ts");
