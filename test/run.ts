@@ -26,17 +26,9 @@ const results = run({ files, concurrency: 6, timeout: 180_000 })
   });
 for await (const text of results.compose(new spec())) process.stdout.write(text);
 
-if (failed === 0 && passed > 0) {
-  console.log(
-    word
-      ? `All is well in the test files with ${word} in their path.`
-      : "Your setup works, and so do the examples.",
-  );
-} else {
-  process.exitCode = 1;
-  console.log(
-    passed === 0
-      ? "No test has passed."
-      : "Your setup works, but the examples do not do all that they promise.",
-  );
-}
+let verdict = "Your setup works, and so do the examples.";
+if (word) verdict = `All is well in the test files with ${word} in their path.`;
+if (failed > 0) verdict = "Your setup works, but the examples do not do all that they promise.";
+if (passed === 0) verdict = "No test has passed.";
+console.log(verdict);
+if (failed > 0 || passed === 0) process.exitCode = 1;

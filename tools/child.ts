@@ -2,7 +2,6 @@
 import { spawn } from "node:child_process";
 import { on } from "node:events";
 import { constants } from "node:os";
-import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
@@ -131,10 +130,8 @@ export function run(
 }
 
 /** Starts a script: its path is absolute, or begins at the repository's folder. */
-export function start(script: string, ...args: string[]) {
-  const path = resolve(root, script);
-  return run(process.execPath, ["--import", "tsx", path, ...args]);
-}
+export const start = (script: string, ...args: string[]) =>
+  run(process.execPath, ["--import", "tsx", script, ...args]);
 
 /** Starts a server and waits until it is bound: then it prints a line. */
 export async function serve(script: string, ...args: string[]) {
