@@ -1,12 +1,10 @@
 // What all scripts have in common.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { cpSync, existsSync, readdirSync } from "node:fs";
-import net from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run, serve, start } from "../../tools/child.ts";
-import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
+import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { examples, read, root, scripts, servers } from "../../tools/repository.ts";
 import { noSignals, project, writeScript } from "../support.ts";
 
@@ -40,7 +38,9 @@ for (const script of scripts) {
   test(`${script} runs on its own, and fails where the endpoint is none`, async () => {
     const cwd = project();
     cpSync(join(root, folder), cwd, { recursive: true });
-    const node = [...options, file, "--help"];
+    // Where a server takes two endpoints, the first one is good.
+    const first = script === "waynes-world/server.ts" ? [await tcpEndpoint()] : [];
+    const node = [...options, file, ...first, "--help"];
     const { stdout, stderr, exited } = run(process.execPath, node, { cwd });
     assert.equal(await exited(), 1);
     assert.deepEqual(stdout.all, []);
@@ -58,16 +58,6 @@ for (const script of scripts) {
     assert.equal(await exited(), "SIGINT");
     const more = stderr.all.filter((line) => !line.startsWith("No server at"));
     assert.deepEqual(more, []);
-  });
-}
-
-for (const script of servers) {
-  test(`${script} binds to all addresses where it is told to`, async () => {
-    const port = await freePort();
-    await serve(script, `tcp://*:${port}`, "tcp://0.0.0.0:*");
-    const peer = net.connect(port, "127.0.0.1");
-    await once(peer, "connect");
-    peer.destroy();
   });
 }
 

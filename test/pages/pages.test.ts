@@ -1,39 +1,135 @@
-// What all pages have in common.
+// What the pages show is what happens, and what they name is there.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { read, root } from "../../tools/repository.ts";
+import { run, serve } from "../../tools/child.ts";
+import { freePort } from "../../tools/endpoints.ts";
+import { defaultsOf, examples, read, root, scripts, servers } from "../../tools/repository.ts";
+import { noIpc, outsideAddress } from "../support.ts";
 
-const pages = ["README.md", "docs/recipes.md", "docs/troubleshooting.md"];
+const readme = read("README.md");
+const { engines, scripts: commands } = JSON.parse(read("package.json"));
 
-/** The anchors that GitHub makes of a page's headings. */
-const anchors = (page: string) =>
-  [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
-    heading.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-"),
-  );
+/** What a pattern's group matches, wherever the pattern does. */
+const all = (pattern: RegExp, text: string) => [...text.matchAll(pattern)].map(([, part]) => part);
 
-for (const page of pages) {
-  test(`the links in ${page} lead somewhere`, () => {
-    for (const [, link] of read(page).matchAll(/\]\((?!https:)(.*?)\)/g)) {
-      const [path, anchor] = link.split("#");
-      const target = path ? join(dirname(page), path) : page;
-      assert.ok(existsSync(join(root, target)), link);
-      if (anchor) assert.ok(anchors(target).includes(anchor), link);
+/** The section on an example, whose heading begins with the folder's name. */
+function section(example: string) {
+  const letters = (text: string) => text.toLowerCase().replace(/[^a-z]/g, "");
+  const text = readme.split(/^### /m).find((part) => letters(part).startsWith(letters(example)));
+  assert.ok(text, `README.md has no section on ${example}`);
+  return text.split(/^#/m)[0];
+}
+
+// These use the endpoints that the scripts have by default, so they are run by
+// turns, in this file. A prompt is a terminal.
+for (const example of examples) {
+  const [block] = all(/^```console\n(.*?)^```/gms, section(example));
+  const skip = example === "waynes-world" && noIpc;
+  test(`terminals of ${example}: ${all(/^([\w-]+\$ .*)/gm, block)}`, { skip }, async () => {
+    const terminals = [];
+    for (const terminal of block.split(/^(?=[\w-]+\$ )/m)) {
+      const [prompt, ...lines] = terminal.trimEnd().split("\n");
+      const [folder, command] = prompt.split("$ ");
+      const node = ["--import", "tsx", command];
+      const program = run(process.execPath, node, { cwd: join(root, folder) });
+      terminals.push({ ...program, lines });
+      // The next terminal's turn comes when there is something to see here.
+      for (const line of lines.slice(0, 2)) await program.stdout.next(line);
+    }
+    for (const { stdout, stderr, lines } of terminals) {
+      for (const line of lines.slice(2)) await stdout.next(line);
+      // The event loop's own line comes again and again.
+      const tick = stdout.all.indexOf("tick");
+      const shown = stdout.all.filter((line, n) => line !== "tick" || n === tick);
+      assert.deepEqual(shown.slice(0, lines.length), lines);
+      assert.deepEqual(stderr.all, []);
     }
   });
 }
 
+for (const script of servers) {
+  const skip = script.startsWith("waynes-world") && noIpc;
+  test(`${script} is reached from this machine only, or as it is told`, { skip }, async (t) => {
+    if (!outsideAddress) return t.skip("this machine has no other address");
+    const [port] = defaultsOf(script);
+    await serve(script);
+    await assert.rejects(once(net.connect(Number(port), outsideAddress), "connect"));
+    const free = await freePort();
+    await serve(script, `tcp://0.0.0.0:${free}`, "tcp://*:*");
+    const peer = net.connect(free, outsideAddress);
+    await once(peer, "connect");
+    peer.destroy();
+  });
+}
+
+test("npm run doctor prints this on a good machine", { skip: noIpc }, async () => {
+  const [block] = all(/^```console\n(Layer 1.*?)\n```/gms, readme);
+  const [, ...doctor] = commands.doctor.split(" ");
+  const { stdout, exited } = run(process.execPath, doctor);
+  assert.equal(await exited(), 0, stdout.all.join("\n"));
+  const shape = (lines: string) =>
+    lines
+      .replaceAll(tmpdir(), "/tmp")
+      .replaceAll("\\", "/")
+      .replace(/\d+\.\d+\.\d+/g, "VERSION")
+      .replace(/on \w+ \w+$/m, "on SYSTEM");
+  assert.equal(shape(stdout.all.join("\n")), shape(block));
+});
+
+for (const example of examples) {
+  test(`the endpoints of ${example} are those of the diagram`, () => {
+    const [diagram] = all(/^```mermaid\n(.*?)^```/gms, section(example));
+    const files = scripts.filter((script) => script.startsWith(example));
+    for (const script of files) assert.ok(defaultsOf(script).length > 0, script);
+    const shown = new Set(all(/(\d{4}|[\w-]+\.ipc)/g, diagram));
+    assert.deepEqual(new Set(files.flatMap(defaultsOf)), shown);
+  });
+
+  test(`each thing that happens in ${example} has a test of its name`, () => {
+    const rows = all(/^\| (?!when|---)(.*?) \|/gm, section(example));
+    const tests = read(`test/examples/${example}.test.ts`);
+    assert.equal(rows.length, 4);
+    assert.deepEqual(all(/^test\("[\w-]+: (.*?)",/gm, tests), rows);
+  });
+
+  test(`the lines of ${example} are those of the script`, () => {
+    const quote = /^The lesson, in \[[^\]]*\]\(([^)]*)\):\n\n```ts\n(.*?)^```/ms;
+    const [, script, code] = quote.exec(section(example)) ?? [];
+    assert.ok(read(script).endsWith(code), `${script} does not end in\n${code}`);
+  });
+}
+
+test("the oldest Node is that of package.json", () => {
+  assert.deepEqual(all(/^You need Node ([\d.]+) or newer/gm, readme), [engines.node.slice(2)]);
+});
+
 test("each row of troubles has a test of its name, and each such test a row", () => {
-  const table = /^\| (?!---|what you see)(.*?) \|(.*)\|$/gm;
-  const rows = [...read("docs/troubleshooting.md").matchAll(table)]
-    .filter(([, , rest]) => !/not tried here|tried by hand/.test(rest))
-    .map(([, name]) => name);
+  const row = /^\| (?!---|what you see|.*(?:not tried here|tried by hand))(.*?) \|/gm;
+  const title = /^(?:test\(|  )("(?:[^"\\]|\\.)*"),/gm;
   const titles = readdirSync(join(root, "test/pages"))
     .filter((file) => file.startsWith("troubles-"))
-    .flatMap((file) => [
-      ...read(`test/pages/${file}`).matchAll(/^(?:test\(|  )("(?:[^"\\]|\\.)*"),/gm),
-    ])
-    .map(([, literal]) => String(JSON.parse(literal)));
-  assert.deepEqual(titles.sort(), rows.sort());
+    .flatMap((file) => all(title, read(`test/pages/${file}`)))
+    .map((literal) => String(JSON.parse(literal)));
+  assert.deepEqual(titles.sort(), all(row, read("docs/troubleshooting.md")).sort());
 });
+
+for (const page of ["README.md", "docs/recipes.md", "docs/troubleshooting.md"]) {
+  test(`the links in ${page} lead somewhere`, () => {
+    for (const link of all(/\]\((?!https:)(.*?)\)/g, read(page))) {
+      const [path, anchor] = link.split("#");
+      const target = path ? join(dirname(page), path) : page;
+      assert.ok(existsSync(join(root, target)), link);
+      if (!anchor) continue;
+      // GitHub makes anchors of headings.
+      const anchors = all(/^#+ (.*)$/gm, read(target)).map((heading) =>
+        heading.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-"),
+      );
+      assert.ok(anchors.includes(anchor), link);
+    }
+  });
+}
