@@ -8,7 +8,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "node:test";
 import { context, type EventType, Pair, type Socket } from "zeromq";
-import { killAll, type Program, run, TIMEOUT, withTimeout } from "../tools/child.ts";
+import { killAll, type Lines, type Program, run, TIMEOUT, withTimeout } from "../tools/child.ts";
 import { ipcEndpoint, tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
 import { root } from "../tools/repository.ts";
 
@@ -127,25 +127,22 @@ export function program(code: string, { args = [], cwd = root }: { args?: string
 /** Expects a client to say, every one to two seconds, that it has no server. */
 export async function assertSaysNoServer({ stderr }: Program, endpoint: string) {
   const hint = `No server at ${endpoint}…`;
-  const apart = await meanInterval(stderr, hint, 3);
-  assert.ok(apart > 800 && apart < 2500, `${apart}`);
+  await assertRepeats(stderr, hint, 800, 2500);
   assert.deepEqual(new Set(stderr.all), new Set([hint]));
 }
 
-/** The mean time between a program's next lines of a text, in ms. */
-export async function meanInterval(output: Program["stdout"], line: string, intervals: number) {
+/** Expects a line to come again and again, `min` to `max` ms apart on average. */
+export async function assertRepeats(output: Lines, line: string | RegExp, min: number, max: number) {
+  await output.skip();
   await output.next(line);
   const begin = performance.now();
-  await output.next(line, intervals);
-  return (performance.now() - begin) / intervals;
+  await output.next(line, 4);
+  const apart = (performance.now() - begin) / 4;
+  assert.ok(apart > min && apart < max, `${line} every ${apart} ms`);
 }
 
 /** What comes before a ZMTP 3 connection's first message. */
 const greeting = Buffer.from(`\xff${"\0".repeat(8)}\x7f\x03\0NULL`.padEnd(64, "\0"), "latin1");
-
-/** Bytes that look random, but are the same for the same seed. */
-const noise = (seed: number, length: number) =>
-  createHash("shake256", { outputLength: length }).update(`${seed}`).digest();
 
 /** A message without an envelope, as ZMTP 1.0 has it. */
 export const NO_ENVELOPE = "\x01\0\x03\0hi";
@@ -163,10 +160,12 @@ export function sendBytes(endpoint: string, bytes: Buffer | string) {
 /** Does to a server what strangers do, whose bytes are no messages. */
 export async function bother(endpoint: string) {
   for (let n = 0; n < 100; n++) {
-    await sendBytes(endpoint, noise(n, n * 10));
+    // It looks random, but is the same in each run.
+    const noise = createHash("shake256", { outputLength: n * 10 }).update(`${n}`).digest();
+    await sendBytes(endpoint, noise);
     await sendBytes(endpoint, "GET / HTTP/1.1\r\nHost: example\r\n\r\n");
     await sendBytes(endpoint, NO_ENVELOPE);
-    await sendBytes(endpoint, Buffer.concat([greeting, noise(n, n)]));
+    await sendBytes(endpoint, Buffer.concat([greeting, noise]));
   }
   // No server here has a socket that may talk to a Pair.
   const pair = new Pair();

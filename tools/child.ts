@@ -21,7 +21,7 @@ export function withTimeout<T>(promise: Promise<T>, late: string): Promise<T> {
 }
 
 /** The lines of one output of a program. */
-class Lines {
+export class Lines {
   /** All lines so far. */
   readonly all: string[] = [];
   /** Emits each "line" as it comes. */

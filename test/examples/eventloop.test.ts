@@ -6,7 +6,7 @@ import { serve, start } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import {
-  assertSaysNoServer, bind, bother, close, connect, limit, meanInterval, NO_ENVELOPE, sendBytes,
+  assertRepeats, assertSaysNoServer, bind, bother, close, connect, limit, NO_ENVELOPE, sendBytes,
   writeScript,
 } from "../support.ts";
 
@@ -25,8 +25,7 @@ test("eventloop: nobody is there yet", limit, async () => {
   const lines = stdout.all.filter((line) => line !== "tick");
   assert.deepEqual(lines, ["The event loop is running.", ...SHOWN]);
   // The event loop does other work, too.
-  const apart = await meanInterval(stdout, "tick", 4);
-  assert.ok(apart > 800 && apart < 1500, `${apart}`);
+  await assertRepeats(stdout, "tick", 800, 1500);
   assert.deepEqual(stderr.all, []);
   assert.equal(await client.exited(), 0);
   assert.deepEqual(client.stdout.all, SHOWN);

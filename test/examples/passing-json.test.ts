@@ -21,7 +21,6 @@ test("the server pushes a job a second, to two workers by turns", limit, async (
   const { stdout, stderr } = await serve(SERVER, endpoint);
   const pulls = [connect(new Pull(), endpoint), connect(new Pull(), endpoint)];
   for (const pull of pulls) await pull.receive(); // both are there
-
   const asked = stdout.all.length;
   const begin = performance.now();
   for (const pull of [...pulls, ...pulls, ...pulls]) assert.equal(String(await pull.receive()), JOB);
