@@ -100,6 +100,9 @@ function remedyFor(reason) {
   if (/EMFILE|too many open files/i.test(reason)) {
     return "Allow more files to be open at a time: ulimit -n 1024";
   }
+  if (/mkdtemp/.test(reason)) {
+    return `Create the folder, or set ${variable} to one where you may write.`;
+  }
   if (/another platform|"@esbuild.* could not be found/.test(reason)) {
     return `The packages were installed for another system. ${reinstall}`;
   }
@@ -113,14 +116,8 @@ function remedyFor(reason) {
 }
 
 function checkScripts() {
-  try {
-    fs.rmdirSync(fs.mkdtempSync(join(tmpdir(), "doctor-")));
-  } catch (error) {
-    return broken(
-      `The examples need a temporary folder. ${error}`,
-      `Create it, or set ${variable} to a folder where you may write.`,
-    );
-  }
+  // The examples need a temporary folder, and zeromq many files.
+  fs.rmdirSync(fs.mkdtempSync(join(tmpdir(), "doctor-")));
   const files = Array.from({ length: 100 }, () => fs.openSync(devNull, "r"));
   files.forEach((file) => fs.closeSync(file));
 

@@ -62,8 +62,7 @@ for (const script of scripts) {
 }
 
 for (const folder of ["passing-json", "eventloop"]) {
-  const name = `a copy of ${folder}/server.ts that closes its socket on SIGTERM ends well`;
-  test(name, { skip: noSignals }, async () => {
+  test(`a copy of ${folder}/server.ts ends well on close()`, { skip: noSignals }, async () => {
     const endpoint = await tcpEndpoint();
     // One of them has a timer.
     const close = 'process.on("SIGTERM", () => { socket.close(); clearInterval(globalThis.timer); });';

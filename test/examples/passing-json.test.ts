@@ -60,8 +60,7 @@ test("the server shows a job that could not be sent, and goes on", limit, async 
 });
 
 /** Starts two workers, and waits until both get jobs. */
-async function startWorkers(push: Push) {
-  const endpoint = await bind(push);
+async function startWorkers(push: Push, endpoint: string) {
   const workers = [start(WORKER, endpoint), start(WORKER, endpoint)];
   // Until both are there, one of them may get all the jobs.
   while (workers.some(({ stdout }) => stdout.all.length === 0)) {
@@ -76,7 +75,8 @@ const codesOf = ({ stdout }: Program) => stdout.all.map(Number.parseFloat).filte
 
 test("passing-json: the other side dies", limit, async () => {
   const push = new Push();
-  const [first, second] = await startWorkers(push);
+  const endpoint = await bind(push);
+  const [first, second] = await startWorkers(push, endpoint);
   const send = async (...codes: number[]) => {
     for (const code of codes) await push.send(JSON.stringify({ code, text: "job" }));
   };
@@ -98,8 +98,6 @@ test("passing-json: the other side dies", limit, async () => {
   assert.deepEqual(turns.sort(), [[1, 3, 5], [2, 4, 6]]);
   assert.deepEqual(codesOf(second).slice(3), [7, 8, 9]);
 
-  const endpoint = push.lastEndpoint;
-  assert.ok(endpoint);
   await close(push);
   await second.stderr.next(`No server at ${endpoint}…`);
   await serve(SERVER, endpoint);
@@ -108,7 +106,7 @@ test("passing-json: the other side dies", limit, async () => {
 
 test("passing-json: the other side is slow", { skip: noSignals, ...limit }, async () => {
   const push = new Push();
-  const [slow, quick] = await startWorkers(push);
+  const [slow, quick] = await startWorkers(push, await bind(push));
   slow.child.kill("SIGSTOP");
   for (let n = 0; n < 500; n++) await push.send('{"code":1,"text":"job"}');
   // The slow one's half waits for it, while the other one has nothing to do.

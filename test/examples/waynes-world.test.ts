@@ -63,17 +63,15 @@ test("waynes-world: the other side dies", { skip: noIpc, ...limit }, async () =>
   const endpoints = await twoEndpoints();
   const first = await serve(SERVER, ...endpoints);
   const cameras = startCameras(endpoints);
-  const getMessages = async () => {
-    for (const { stdout } of cameras) await stdout.skip();
-    for (const { stdout } of cameras) await stdout.next(/^MSG/);
-  };
-  await getMessages();
+  for (const { stdout } of cameras) await stdout.next(/^MSG/);
   first.child.kill("SIGKILL");
-  await first.exited();
   for (const { stderr } of cameras) await stderr.next(/^No server/);
   // An IPC path that is left behind is no obstacle for the next server.
   const second = await serve(SERVER, ...endpoints);
-  await getMessages();
+  for (const { stdout } of cameras) {
+    await stdout.skip();
+    await stdout.next(/^MSG/);
+  }
 
   cameras[0].child.kill("SIGKILL");
   await cameras[0].exited();

@@ -17,18 +17,15 @@ const { engines, scripts: commands } = JSON.parse(read("package.json"));
 /** What a pattern's group matches, wherever the pattern does. */
 const all = (pattern: RegExp, text: string) => [...text.matchAll(pattern)].map(([, part]) => part);
 
-/** The section on an example, whose heading begins with the folder's name. */
-function section(example: string) {
-  const letters = (text: string) => text.toLowerCase().replace(/[^a-z]/g, "");
-  const text = readme.split(/^### /m).find((part) => letters(part).startsWith(letters(example)));
-  assert.ok(text, `README.md has no section on ${example}`);
-  return text.split(/^#/m)[0];
-}
+/** The sections on the examples, in their order. */
+const sections = readme.split(/^### /m).slice(1);
 
-// These use the endpoints that the scripts have by default, so they are run by
-// turns, in this file. A prompt is a terminal.
-for (const example of examples) {
-  const [block] = all(/^```console\n(.*?)^```/gms, section(example));
+for (const [n, example] of examples.entries()) {
+  const [section] = sections[n].split(/^## /m);
+
+  // A prompt is a terminal. They use the endpoints that the scripts have by
+  // default, so these tests are all in this file, where they take turns.
+  const [block] = all(/^```console\n(.*?)^```/gms, section);
   const skip = example === "waynes-world" && noIpc;
   test(`terminals of ${example}: ${all(/^([\w-]+\$ .*)/gm, block)}`, { skip }, async () => {
     const terminals = [];
@@ -49,6 +46,27 @@ for (const example of examples) {
       assert.deepEqual(shown.slice(0, lines.length), lines);
       assert.deepEqual(stderr.all, []);
     }
+  });
+
+  test(`the endpoints of ${example} are those of the diagram`, () => {
+    const [diagram] = all(/^```mermaid\n(.*?)^```/gms, section);
+    const files = scripts.filter((script) => script.startsWith(example));
+    for (const script of files) assert.ok(defaultsOf(script).length > 0, script);
+    const shown = new Set(all(/(\d{4}|[\w-]+\.ipc)/g, diagram));
+    assert.deepEqual(new Set(files.flatMap(defaultsOf)), shown);
+  });
+
+  test(`each thing that happens in ${example} has a test of its name`, () => {
+    const rows = all(/^\| (?!when|---)(.*?) \|/gm, section);
+    const tests = read(`test/examples/${example}.test.ts`);
+    assert.equal(rows.length, 4);
+    assert.deepEqual(all(/^test\("[\w-]+: (.*?)",/gm, tests), rows);
+  });
+
+  test(`the lines of ${example} are those of the script`, () => {
+    const quote = /^The lesson, in \[[^\]]*\]\(([^)]*)\):\n\n```ts\n(.*?)^```/ms;
+    const [, script, code] = quote.exec(section) ?? [];
+    assert.ok(read(script).endsWith(code), `${script} does not end in\n${code}`);
   });
 }
 
@@ -80,29 +98,6 @@ test("npm run doctor prints this on a good machine", { skip: noIpc }, async () =
       .replace(/on \w+ \w+$/m, "on SYSTEM");
   assert.equal(shape(stdout.all.join("\n")), shape(block));
 });
-
-for (const example of examples) {
-  test(`the endpoints of ${example} are those of the diagram`, () => {
-    const [diagram] = all(/^```mermaid\n(.*?)^```/gms, section(example));
-    const files = scripts.filter((script) => script.startsWith(example));
-    for (const script of files) assert.ok(defaultsOf(script).length > 0, script);
-    const shown = new Set(all(/(\d{4}|[\w-]+\.ipc)/g, diagram));
-    assert.deepEqual(new Set(files.flatMap(defaultsOf)), shown);
-  });
-
-  test(`each thing that happens in ${example} has a test of its name`, () => {
-    const rows = all(/^\| (?!when|---)(.*?) \|/gm, section(example));
-    const tests = read(`test/examples/${example}.test.ts`);
-    assert.equal(rows.length, 4);
-    assert.deepEqual(all(/^test\("[\w-]+: (.*?)",/gm, tests), rows);
-  });
-
-  test(`the lines of ${example} are those of the script`, () => {
-    const quote = /^The lesson, in \[[^\]]*\]\(([^)]*)\):\n\n```ts\n(.*?)^```/ms;
-    const [, script, code] = quote.exec(section(example)) ?? [];
-    assert.ok(read(script).endsWith(code), `${script} does not end in\n${code}`);
-  });
-}
 
 test("the oldest Node is that of package.json", () => {
   assert.deepEqual(all(/^You need Node ([\d.]+) or newer/gm, readme), [engines.node.slice(2)]);
