@@ -107,12 +107,8 @@ export function writeScript(code: string): string {
   return path;
 }
 
-/**
- * Runs lines of a program, as users write them, in plain Node.
- * @param options.args its arguments, of which the first is its `endpoint`
- * @param options.cwd the folder to start it in
- */
-export function program(code: string, { args = [], cwd = root }: { args?: string[]; cwd?: string } = {}) {
+/** Runs lines of a program, whose first argument is its `endpoint`, in plain Node. */
+export function program(code: string, ...args: string[]) {
   const lines = `
     import { once } from "node:events";
     import { createServer } from "node:net";
@@ -121,7 +117,7 @@ export function program(code: string, { args = [], cwd = root }: { args?: string
     const endpoint = process.argv[1];
     ${code}`;
   const node = ["--expose-gc", "--input-type=module", "--eval", lines];
-  return run(process.execPath, [...node, ...args], { cwd });
+  return run(process.execPath, [...node, ...args]);
 }
 
 /** Expects a client to say, every one to two seconds, that it has no server. */

@@ -54,8 +54,7 @@ test("waynes-world: nobody is there yet", { skip: noIpc, ...limit }, async () =>
 
   await serve(SERVER, ...endpoints);
   for (const [n, { stdout }] of cameras.entries()) {
-    await stdout.next(/./);
-    assert.equal(stdout.all[0], `MSG ${n + 1}:  'Camera ${n + 1}'`);
+    assert.equal(await stdout.next(/./), `MSG ${n + 1}:  'Camera ${n + 1}'`);
   }
 });
 

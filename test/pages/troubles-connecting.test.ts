@@ -176,7 +176,7 @@ test("a client prints nothing, not even `No server at …`", limit, async () => 
       createServer().listen(endpoint, "127.0.0.1", 1, () => {
         console.log("listening");
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-      });`, { args: [`${full}`] });
+      });`, `${full}`);
     await stuck.stdout.next("listening");
     assert.ok((await listens(full)) && (await listens(full)));
     ports.push(full);
@@ -292,7 +292,7 @@ async function startCluster(goOn: string, workers: string, primary = "") {
       answers.add(String(await socket.receive()));
     }
     console.log("answered by " + [...answers].sort().join(" and "));
-    process.exit();`, { args });
+    process.exit();`, ...args);
 }
 
 test("`Address already in use`, in all workers of a cluster but one (`pm2 -i`)", async () => {
@@ -338,7 +338,7 @@ function listenIn(folder: string, mode: number) {
     const socket = new Reply();
     await socket.bind(endpoint);
     console.log("bound");
-    process.exit();`, { args: [`ipc://${folder}/1.ipc`] });
+    process.exit();`, `ipc://${folder}/1.ipc`);
 }
 
 test("`Address already in use` at an IPC path, and nobody listens", { skip: windows }, async () => {
@@ -461,7 +461,7 @@ test("a server or a subscriber stops after a while", limit, async () => {
       const socket = new Publisher();
       await socket.bind("tcp://127.0.0.1:" + endpoint);
       setInterval(() => { gc(); console.log("collected"); ${later} }, 20);`,
-      { args: [`${port}`] },
+      `${port}`,
     );
     await server.stdout.next("collected");
     return { port, server };
@@ -532,7 +532,7 @@ test("`emitter.once is not a function`", limit, async () => {
     setTimeout(() => socket.connect(endpoint));
     ${how}
     console.log("nobody is there");
-    process.exit();`, { args: ["tcp://127.0.0.1:1"] });
+    process.exit();`, "tcp://127.0.0.1:1");
   const naive = wait('await once(socket.events, "connect:retry");');
   await naive.stderr.next(/is not a function/);
   const wise = wait(

@@ -25,7 +25,7 @@ async function allArrive(end: string, receiveTimeout: number, signal = false) {
     }
     ${signal ? end : ""}
     console.log("queued");
-    ${signal ? "" : end}`, { args: [await bind(pull)] });
+    ${signal ? "" : end}`, await bind(pull));
   await stdout.next("queued");
   if (signal) child.kill("SIGTERM");
   if (receiveTimeout > 0) await exited();
@@ -100,7 +100,7 @@ test("`Waiting for queued ZeroMQ messages`: a process does not end", limit, asyn
     ${last}
     console.log("the last line");`;
   const run = async (options: string, last: string, to?: string) =>
-    program(lines(options, last), { args: [to ?? (await tcpEndpoint())] });
+    program(lines(options, last), to ?? (await tcpEndpoint()));
   const naive = await run("", "");
   await naive.stderr.next(/Waiting for queued ZeroMQ messages/);
   const wise = await run("{ linger: 200 }", "socket.close();");

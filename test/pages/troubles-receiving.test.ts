@@ -364,7 +364,7 @@ test("a client or a worker ends with `Operation was not possible or timed out` (
     const socket = new Request({ receiveTimeout: 50 });
     socket.connect(endpoint);
     await socket.send("lost");
-    await socket.receive();`, { args: [endpoint] });
+    await socket.receive();`, endpoint);
   await naive.stderr.next("[Error: Operation was not possible or timed out] {");
   assert.equal(await naive.exited(), 1);
 

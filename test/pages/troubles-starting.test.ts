@@ -7,7 +7,7 @@ import { build } from "esbuild";
 import { run, start } from "../../tools/child.ts";
 import { temporaryFolder } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import { program, project, writeScript } from "../support.ts";
+import { project, writeScript } from "../support.ts";
 
 const packages = join(root, "node_modules");
 const windows = process.platform === "win32";
@@ -84,7 +84,7 @@ test("`Failed to load zeromq.js addon.node`, with `Manifest file not found`", as
       recursive: true,
     });
   ["zeromq/lib", "zeromq/package.json", "cmake-ts"].forEach(copy);
-  const load = () => program("console.log('loaded');", { cwd });
+  const load = () => evaluate('import "zeromq"; console.log("loaded");', cwd);
   await load().stderr.next(/Failed to load zeromq\.js addon\.node/);
   copy("zeromq/build");
   await load().stdout.next("loaded");
