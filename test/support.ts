@@ -64,9 +64,8 @@ export function connect<S extends Socket>(socket: S, endpoint: string): S {
 }
 
 /**
- * Waits for a socket's next event of a type, like "handshake". What comes
- * before the first listener may be missed.
- * @throws when TIMEOUT has passed
+ * Waits for a socket's next event of a type, like "handshake", or throws when
+ * TIMEOUT has passed. What comes before the first listener may be missed.
  */
 export function event(socket: Socket, type: EventType): Promise<unknown> {
   const next = new Promise((resolve) => socket.events.on(type, resolve));
@@ -88,10 +87,7 @@ export async function isDone(promise: Promise<unknown>, other: Promise<unknown>)
   return done;
 }
 
-/**
- * A new project in a folder of its own, which has only the packages from here.
- * @param tsconfig its tsconfig.json, or "" for none
- */
+/** A new project's folder. It has the packages from here, and for "" no tsconfig.json. */
 export function project(tsconfig = "{}"): string {
   const path = join(temporaryFolder(root, ".project-"), "project");
   mkdirSync(path);

@@ -10,10 +10,7 @@ import { root } from "./repository.ts";
 /** How long to wait for a line or an end, in ms: enough for a busy machine. */
 export const TIMEOUT = 40_000;
 
-/**
- * Waits for a promise.
- * @throws an error that says `late`, when TIMEOUT has passed
- */
+/** Waits for a promise, or throws an error that says `late` when TIMEOUT has passed. */
 export function withTimeout<T>(promise: Promise<T>, late: string): Promise<T> {
   const timeout = setTimeout(TIMEOUT, undefined, { ref: false });
   const fail = () => Promise.reject(new Error(late));
@@ -39,9 +36,7 @@ export class Lines {
   }
 
   /**
-   * Waits until there are `count` lines that match, after those that earlier
-   * calls waited for.
-   * @returns the last of them
+   * Waits for the next line that matches, or the `count`th of them: its text.
    * @throws when the output has ended, or TIMEOUT has passed, before that
    */
   async next(expected: string | RegExp, count = 1): Promise<string> {
@@ -94,11 +89,7 @@ export function exitWithChildren() {
 // without what NODE_OPTIONS may add.
 const { FORCE_COLOR, NODE_OPTIONS, NODE_TEST_CONTEXT, ...plain } = process.env;
 
-/**
- * Starts a command.
- * @param options.cwd the folder to start it in
- * @param options.env variables on top of those of this process
- */
+/** Starts a command, in a folder `cwd`, with the variables `env` besides its own. */
 export function run(
   command: string,
   args: string[],

@@ -2,8 +2,10 @@
 // layer is broken, why, and what to do. Each layer needs those before it.
 // Plain JavaScript, without packages, since those may be what is broken.
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import { createRequire } from "node:module";
+import { connect } from "node:net";
 import { devNull, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -186,12 +188,14 @@ async function checkEndpoints() {
       ({ message }) => broken(`TCP port ${port}: ${message}`, stillRunning),
     );
   }
+  if (process.exitCode) return;
 
   const path = join(tmpdir(), ipcFile);
   // A bind would take the path away from a server.
-  if (await isServed(`ipc://${path}`)) {
-    return broken(`IPC path ${path}: Address already in use`, stillRunning);
-  }
+  const client = connect(path);
+  const served = await once(client, "connect").then(() => true, () => false);
+  client.destroy();
+  if (served) return broken(`IPC path ${path}: Address already in use`, stillRunning);
   await bind(`ipc://${path}`).then(
     () => {
       print("✔", `IPC path ${path}`);
@@ -205,18 +209,6 @@ async function checkEndpoints() {
       broken(`IPC path ${path}: ${message}`, remedy);
     },
   );
-}
-
-/** @param {string} endpoint where somebody may listen */
-async function isServed(endpoint) {
-  const { Subscriber } = await import("zeromq");
-  const socket = new Subscriber();
-  const answer = new Promise((resolve) => {
-    socket.events.on("connect", () => resolve(true));
-    socket.events.on("connect:retry", () => resolve(false));
-  });
-  socket.connect(endpoint);
-  return answer.finally(() => socket.close());
 }
 
 /** @param {string} endpoint to bind for a moment */

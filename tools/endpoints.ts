@@ -36,9 +36,8 @@ process.on("exit", () => {
 });
 
 /**
- * A new folder, which is removed when this process ends.
- * @param parent the folder to make it in; by default, one whose path is short,
- *   as that of an IPC endpoint must be
+ * A new folder, which is removed when this process ends. By default, it has a
+ * short path, as an IPC endpoint must.
  */
 export function temporaryFolder(parent = tmpdir(), prefix = "zmq-"): string {
   const path = mkdtempSync(join(parent, prefix));
