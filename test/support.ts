@@ -2,7 +2,7 @@
 // opened.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -85,8 +85,7 @@ export const isDone = (promise: Promise<unknown>, other: Promise<unknown>) =>
 
 /** A new project's folder. It has the packages from here, and for "" no tsconfig.json. */
 export function project(tsconfig = "{}"): string {
-  const path = join(temporaryFolder(root, ".project-"), "project");
-  mkdirSync(path);
+  const path = temporaryFolder(root, ".project-");
   writeFileSync(join(path, "package.json"), '{ "type": "module" }');
   if (tsconfig) writeFileSync(join(path, "tsconfig.json"), tsconfig);
   return path;

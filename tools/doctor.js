@@ -17,11 +17,9 @@ const ipcFile = "waynes-world.ipc";
 const isWindows = process.platform === "win32";
 const variable = isWindows ? "TEMP" : "TMPDIR";
 const otherFolder = `set ${variable} to another folder, with a short path.`;
-const noIpc = "skipped: this system has no IPC";
 const reinstall = "Remove the folder node_modules, and run npm ci.";
 const stillRunning = "Is an example still running in another terminal? End it there with Ctrl-C.";
 
-/** @type {{ title: string, check: () => void | Promise<void> }[]} */
 const layers = [
   { title: "Node", check: checkNode },
   { title: "the packages work", check: checkPackages },
@@ -99,12 +97,8 @@ function checkPackages() {
 
 /** @param {string} reason why a package does not work, or a script that needs it */
 function remedyFor(reason) {
-  if (/EMFILE|too many open files/i.test(reason)) {
-    return "Allow more files to be open at a time: ulimit -n 1024";
-  }
-  if (/mkdtemp/.test(reason)) {
-    return `Create the folder, or set ${variable} to one where you may write.`;
-  }
+  if (/EMFILE|too many open files/i.test(reason)) return "Allow more open files: ulimit -n 1024";
+  if (/mkdtemp/.test(reason)) return `Create the folder, or set ${variable} to a writable one.`;
   if (/another platform|"@esbuild.* could not be found/.test(reason)) {
     return `The packages were installed for another system. ${reinstall}`;
   }
@@ -154,13 +148,7 @@ async function checkMessages() {
     ["over TCP on 127.0.0.1", "tcp://127.0.0.1:*", "Is the loopback up? Does a firewall guard it?"],
     [`over IPC in ${tmpdir()}`, `ipc://${path}`, `If it is too long: ${otherFolder}`],
   ]) {
-    await sendMessage(endpoint).then(
-      () => print("✔", way),
-      ({ code, message }) => {
-        if (code === "EAFNOSUPPORT") print("-", noIpc);
-        else broken(`No message passes ${way}: ${message}`, remedy);
-      },
-    );
+    await report(way, sendMessage(endpoint), remedy);
   }
   await fs.promises.unlink(path).catch(() => {}); // libzmq leaves it behind
 }
@@ -183,10 +171,7 @@ async function sendMessage(endpoint) {
 
 async function checkEndpoints() {
   for (const port of ports) {
-    await bind(`tcp://127.0.0.1:${port}`).then(
-      () => print("✔", `TCP port ${port}`),
-      ({ message }) => broken(`TCP port ${port}: ${message}`, stillRunning),
-    );
+    await report(`TCP port ${port}`, bind(`tcp://127.0.0.1:${port}`), stillRunning);
   }
   if (process.exitCode) return;
 
@@ -196,17 +181,24 @@ async function checkEndpoints() {
   const served = await once(client, "connect").then(() => true, () => false);
   client.destroy();
   if (served) return broken(`IPC path ${path}: Address already in use`, stillRunning);
-  await bind(`ipc://${path}`).then(
-    () => {
-      print("✔", `IPC path ${path}`);
-      return fs.promises.unlink(path).catch(() => {}); // it may be in another user's way
-    },
+  const owner = isWindows ? undefined : fs.lstatSync(path, { throwIfNoEntry: false })?.uid;
+  const whose = owner === process.getuid?.() ? "yours" : `user ${owner}'s`;
+  const remedy = `The file there is ${whose}. Remove it, or ${otherFolder}`;
+  await report(`IPC path ${path}`, bind(`ipc://${path}`), remedy);
+  // What libzmq leaves behind may be in another user's way.
+  if (!process.exitCode) await fs.promises.unlink(path).catch(() => {});
+}
+
+/**
+ * Prints whether something works.
+ * @param {string} what @param {Promise<void>} attempt @param {string} remedy
+ */
+function report(what, attempt, remedy) {
+  return attempt.then(
+    () => print("✔", what),
     ({ code, message }) => {
-      if (code === "EAFNOSUPPORT") return print("-", noIpc);
-      const owner = isWindows ? undefined : fs.lstatSync(path).uid;
-      const whose = owner === process.getuid?.() ? "yours" : `user ${owner}'s`;
-      const remedy = `The file there is ${whose}. Remove it, or ${otherFolder}`;
-      broken(`IPC path ${path}: ${message}`, remedy);
+      if (code === "EAFNOSUPPORT") print("-", "skipped: this system has no IPC");
+      else broken(`${what}: ${message}`, remedy);
     },
   );
 }

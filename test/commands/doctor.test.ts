@@ -145,7 +145,7 @@ broken("there is no temporary folder", 3, /ENOENT.* Create the .* set T(MPDIR|EM
 broken("a script lacks its run bit", 3, /Restore it: chmod \+x eventloop\/client\.ts/,
   ({ at }) => fs.chmodSync(at("eventloop/client.ts"), 0o644), skip);
 
-const tooLong = /No message passes over IPC.* name too long.* set T(MPDIR|EMP) to another folder/;
+const tooLong = /✖ over IPC.* name too long.* set T(MPDIR|EMP) to another folder/;
 broken("the temporary folder has a long path", 4, tooLong, ({ env, tmp }) => {
   env.TMPDIR = env.TEMP = join(tmp, "x".repeat(90));
   fs.mkdirSync(env.TMPDIR);
