@@ -1,5 +1,4 @@
-// What tests are made of. When a test ends, so does all that it has started or
-// opened.
+// What tests are made of. When a test ends, so does all that it has started or opened.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -33,9 +32,7 @@ export function open<S extends Socket>(socket: S): S {
   return socket;
 }
 
-const problem = await open(new Pair())
-  .bind(ipcEndpoint())
-  .catch((error) => error.code);
+const problem = await open(new Pair()).bind(ipcEndpoint()).catch((error) => error.code);
 /** Why a test that needs IPC is skipped, if it is: not all Windows have IPC. */
 export const noIpc = problem === "EAFNOSUPPORT" && "this system has no IPC";
 
@@ -63,10 +60,7 @@ export function connect<S extends Socket>(socket: S, endpoint: string): S {
   return socket;
 }
 
-/**
- * Waits for a socket's next event of a type, like "handshake", or throws when
- * TIMEOUT has passed. What comes before the first listener may be missed.
- */
+/** Waits, until TIMEOUT, for a socket's next event, like "handshake"; may miss an earlier one. */
 export function event(socket: Socket, type: EventType): Promise<unknown> {
   const next = new Promise((resolve) => socket.events.on(type, resolve));
   return withTimeout(next, `no ${type}`);

@@ -80,9 +80,8 @@ async function flood(name: string, socket: Push | Publisher, message: string, ..
   await killAll();
 }
 
-const processors = cpus();
-const machine = `${processors.length} × ${processors[0].model}`;
-console.log(`Node ${process.versions.node}, libzmq ${version}, ${machine}`);
+const [{ model }] = cpus();
+console.log(`Node ${process.versions.node}, libzmq ${version}, ${cpus().length} × ${model}`);
 print("", "median", "", `lowest to highest of ${runs}`);
 
 const script = "waynes-world/server.ts";

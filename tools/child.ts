@@ -1,5 +1,5 @@
 // Starts programs as a user does, and reads what they print.
-import { spawn } from "node:child_process";
+import { spawn, type SpawnOptions } from "node:child_process";
 import { on } from "node:events";
 import { constants } from "node:os";
 import { createInterface } from "node:readline";
@@ -13,8 +13,7 @@ export const TIMEOUT = 40_000;
 /** Waits for a promise, or throws an error that says `late` when TIMEOUT has passed. */
 export function withTimeout<T>(promise: Promise<T>, late: string): Promise<T> {
   const timeout = setTimeout(TIMEOUT, undefined, { ref: false });
-  const fail = () => Promise.reject(new Error(late));
-  return Promise.race([promise, timeout.then(fail)]);
+  return Promise.race([promise, timeout.then(() => Promise.reject(new Error(late)))]);
 }
 
 /** The lines of one output of a program. */
@@ -84,22 +83,13 @@ export function exitWithChildren() {
   process.stdout.on("error", () => process.exit());
 }
 
-// What is started prints what it prints into a pipe of a plain shell's: without
-// the colours that FORCE_COLOR asks for, as node:test does on a terminal, and
-// without what NODE_OPTIONS may add.
+// What is started prints what it prints into a pipe of a plain shell's: without the colours that
+// FORCE_COLOR asks for, as node:test does on a terminal, and without what NODE_OPTIONS may add.
 const { FORCE_COLOR, NODE_OPTIONS, NODE_TEST_CONTEXT, ...plain } = process.env;
 
 /** Starts a command, in a folder `cwd`, with the variables `env` besides its own. */
-export function run(
-  command: string,
-  args: string[],
-  { cwd = root, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
-) {
-  const child = spawn(command, args, {
-    cwd,
-    env: { ...plain, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+export function run(command: string, args: string[], { cwd = root, env = {} }: SpawnOptions = {}) {
+  const child = spawn(command, args, { cwd, env: { ...plain, ...env } });
   const stderr = new Lines(child.stderr);
   const stdout = new Lines(child.stdout, stderr);
   child.on("error", (error) => stderr.all.push(String(error)));

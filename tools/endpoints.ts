@@ -10,10 +10,7 @@ import { join } from "node:path";
 // Below 32768 it hands out none; each process begins at another number.
 let port = 10_000 + ((process.pid * 64) % 20_000);
 
-/**
- * A TCP port on 127.0.0.1 where nobody listens.
- * @throws the system's error, unless it is that a port is in use
- */
+/** A TCP port on 127.0.0.1 where nobody listens. Throws any error but that a port is in use. */
 export async function freePort(): Promise<number> {
   const candidate = ++port;
   const server = createServer().listen(candidate, "127.0.0.1");
@@ -29,16 +26,11 @@ export const tcpEndpoint = async () => `tcp://127.0.0.1:${await freePort()}`;
 
 const folders: string[] = [];
 process.on("exit", () => {
-  for (const path of folders) {
-    // On Windows, not while it is the current folder of a process that ends.
-    rmSync(path, { recursive: true, force: true, maxRetries: 9 });
-  }
+  // On Windows, not while one is the current folder of a process that ends.
+  for (const path of folders) rmSync(path, { recursive: true, force: true, maxRetries: 9 });
 });
 
-/**
- * A new folder, which is removed when this process ends. By default, it has a
- * short path, as an IPC endpoint must.
- */
+/** A new folder, removed when this process ends. Its path is short, as IPC needs it to be. */
 export function temporaryFolder(parent = tmpdir(), prefix = "zmq-"): string {
   const path = mkdtempSync(join(parent, prefix));
   folders.push(path);

@@ -134,9 +134,8 @@ broken("the native addon is missing", 2, /load zeromq\.js addon.* npm ci.* CMake
   install(good, "zeromq/package.json", "zeromq/lib"); // no build
 });
 
-const ulimit = ["sh", "-c", 'ulimit -n 40; exec "$0" "$@"'];
 broken("too few files may be open", 3, /too many open files.* ulimit -n 1024/,
-  ({ command }) => command.unshift(...ulimit), skip);
+  ({ command }) => command.unshift("sh", "-c", 'ulimit -n 40; exec "$0" "$@"'), skip);
 
 broken("there is no temporary folder", 3, /ENOENT.* Create the .* set T(MPDIR|EMP)/, (good) => {
   good.env.TMPDIR = good.env.TEMP = good.at("nowhere");
