@@ -1,7 +1,7 @@
 // What tests are made of. When a test ends, so does all that it has started or opened.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -60,7 +60,7 @@ export function connect<S extends Socket>(socket: S, endpoint: string): S {
   return socket;
 }
 
-/** Waits, until TIMEOUT, for a socket's next event, like "handshake"; may miss an earlier one. */
+/** Waits for a socket's next event, like "handshake". It throws when TIMEOUT has passed. */
 export function event(socket: Socket, type: EventType): Promise<unknown> {
   const next = new Promise((resolve) => socket.events.on(type, resolve));
   return withTimeout(next, `no ${type}`);
@@ -73,13 +73,15 @@ export async function close(socket: Socket) {
   await freed;
 }
 
-/** Whether a promise is fulfilled before another one is. */
+/** Whether a promise is fulfilled before another one; it rejects like the first that does. */
 export const isDone = (promise: Promise<unknown>, other: Promise<unknown>) =>
   Promise.race([promise.then(() => true), other.then(() => false)]);
 
-/** A new project's folder. It has the packages from here, and for "" no tsconfig.json. */
+/** A new project's folder, with the packages from here, and for "" without a tsconfig.json. */
 export function project(tsconfig = "{}"): string {
-  const path = temporaryFolder(root, ".project-");
+  // A run that was ended leaves the outer folder behind, where it is no example.
+  const path = join(temporaryFolder(root, ".project-"), "project");
+  mkdirSync(path);
   writeFileSync(join(path, "package.json"), '{ "type": "module" }');
   if (tsconfig) writeFileSync(join(path, "tsconfig.json"), tsconfig);
   return path;
@@ -113,11 +115,11 @@ export async function assertSaysNoServer({ stderr }: Program, endpoint: string) 
 }
 
 /** Expects a line to come again and again, `min` to `max` ms apart on average. */
-export async function assertRepeats(output: Lines, line: string | RegExp, min: number, max: number) {
-  await output.skip();
-  await output.next(line);
+export async function assertRepeats(lines: Lines, line: string | RegExp, min: number, max: number) {
+  await lines.skip();
+  await lines.next(line);
   const begin = performance.now();
-  await output.next(line, 4);
+  await lines.next(line, 4);
   const apart = (performance.now() - begin) / 4;
   assert.ok(apart > min && apart < max, `${line} every ${apart} ms`);
 }
@@ -125,11 +127,8 @@ export async function assertRepeats(output: Lines, line: string | RegExp, min: n
 /** What comes before a ZMTP 3 connection's first message. */
 const greeting = Buffer.from(`\xff${"\0".repeat(8)}\x7f\x03\0NULL`.padEnd(64, "\0"), "latin1");
 
-/** A message without an envelope, as ZMTP 1.0 has it. */
-export const NO_ENVELOPE = "\x01\0\x03\0hi";
-
 /** Sends bytes to a TCP endpoint, and goes when the peer has answered or hung up. */
-export function sendBytes(endpoint: string, bytes: Buffer | string) {
+function sendBytes(endpoint: string, bytes: Buffer | string) {
   const port = Number(new URL(endpoint).port);
   const socket = net.connect(port, "127.0.0.1", () => socket.write(bytes));
   // libzmq greets whoever connects, so this comes at once.
@@ -145,7 +144,7 @@ export async function bother(endpoint: string) {
     const noise = createHash("shake256", { outputLength: n * 10 }).update(`${n}`).digest();
     await sendBytes(endpoint, noise);
     await sendBytes(endpoint, "GET / HTTP/1.1\r\nHost: example\r\n\r\n");
-    await sendBytes(endpoint, NO_ENVELOPE);
+    await sendBytes(endpoint, "\x01\0\x03\0hi"); // ZMTP 1.0, without an envelope
     await sendBytes(endpoint, Buffer.concat([greeting, noise]));
   }
   // No server here has a socket that may talk to a Pair.

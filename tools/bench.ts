@@ -36,7 +36,7 @@ async function row(name: string, unit: string, measure: () => Promise<number>) {
 /** How long it takes, in ms. */
 async function time(work: () => Promise<unknown>) {
   const begin = performance.now();
-  await withTimeout(work(), "a message was lost");
+  await withTimeout(work(), "too slow, or a message was lost");
   return performance.now() - begin;
 }
 
@@ -67,10 +67,12 @@ async function flood(name: string, socket: Push | Publisher, message: string, ..
   const takers = scripts.map((script) => start(script, endpoint));
   const taken = () => takers.reduce((n, { stdout }) => n + stdout.all.length, 0);
   // A script that has printed a line is there.
-  while (takers.some(({ stdout }) => stdout.all.length === 0)) {
-    await socket.send(message);
-    await setTimeout(1);
-  }
+  await time(async () => {
+    while (takers.some(({ stdout }) => stdout.all.length === 0)) {
+      await socket.send(message);
+      await setTimeout(1);
+    }
+  });
   await perSecond(name, async () => {
     const goal = taken() + many;
     for (let sent = 0; sent < many; sent++) await socket.send(message);

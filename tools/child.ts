@@ -35,7 +35,7 @@ export class Lines {
   }
 
   /**
-   * Waits for the next line that matches, or the `count`th of them: its text.
+   * Waits for the `count`th matching line after those that earlier calls came to.
    * @throws when the output has ended, or TIMEOUT has passed, before that
    */
   async next(expected: string | RegExp, count = 1): Promise<string> {
@@ -87,9 +87,13 @@ export function exitWithChildren() {
 // FORCE_COLOR asks for, as node:test does on a terminal, and without what NODE_OPTIONS may add.
 const { FORCE_COLOR, NODE_OPTIONS, NODE_TEST_CONTEXT, ...plain } = process.env;
 
-/** Starts a command, in a folder `cwd`, with the variables `env` besides its own. */
-export function run(command: string, args: string[], { cwd = root, env = {} }: SpawnOptions = {}) {
+/** In which folder to start, and with which variables on top of those of this process. */
+type Place = Pick<SpawnOptions, "cwd" | "env">;
+
+/** Starts a command. */
+export function run(command: string, args: string[], { cwd = root, env = {} }: Place = {}) {
   const child = spawn(command, args, { cwd, env: { ...plain, ...env } });
+  child.stdin.end();
   const stderr = new Lines(child.stderr);
   const stdout = new Lines(child.stdout, stderr);
   child.on("error", (error) => stderr.all.push(String(error)));

@@ -2,10 +2,8 @@
 // layer is broken, why, and what to do. Each layer needs those before it.
 // Plain JavaScript, without packages, since those may be what is broken.
 import { spawnSync } from "node:child_process";
-import { once } from "node:events";
 import * as fs from "node:fs";
 import { createRequire } from "node:module";
-import { connect } from "node:net";
 import { devNull, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -60,19 +58,15 @@ function checkElsewhere(title) {
 function checkNode() {
   const { bun, deno, node } = process.versions;
   if (bun || deno) {
-    return broken(
-      `This is ${bun ? "Bun" : "Deno"}, not Node, which the examples are made for.`,
-      "Start it with node tools/doctor.js,\na script with node --import tsx server.ts.",
-    );
+    const cause = `This is ${bun ? "Bun" : "Deno"}, not Node, which the examples are made for.`;
+    return broken(cause, "Use node tools/doctor.js,\nfor a script node --import tsx server.ts.");
   }
   process.chdir(fileURLToPath(new URL("..", import.meta.url)));
   const { engines } = JSON.parse(fs.readFileSync("package.json", "utf8"));
   const oldest = engines.node.replace(">=", "");
   if (node.localeCompare(oldest, undefined, { numeric: true }) < 0) {
-    return broken(
-      `Node ${node} is too old: package.json asks for ${engines.node}.`,
-      "Install a newer Node, then run npm install again.",
-    );
+    const cause = `Node ${node} is too old: package.json asks for ${engines.node}.`;
+    return broken(cause, "Install a newer Node, then run npm install again.");
   }
   print("✔", `Node ${node} on ${process.platform} ${process.arch}`);
 }
@@ -98,7 +92,9 @@ function checkPackages() {
 /** @param {string} reason why a package does not work, or a script that needs it */
 function remedyFor(reason) {
   if (/EMFILE|too many open files/i.test(reason)) return "Allow more open files: ulimit -n 1024";
-  if (/mkdtemp/.test(reason)) return `Create the folder, or set ${variable} to a writable one.`;
+  if (/mkdtemp/.test(reason)) {
+    return `Create the folder ${tmpdir()}, or set ${variable} to one where you may write.`;
+  }
   if (/another platform|"@esbuild.* could not be found/.test(reason)) {
     return `The packages were installed for another system. ${reinstall}`;
   }
@@ -173,13 +169,17 @@ async function checkEndpoints() {
   for (const port of ports) {
     await report(`TCP port ${port}`, bind(`tcp://127.0.0.1:${port}`), stillRunning);
   }
-  if (process.exitCode) return;
 
   const path = join(tmpdir(), ipcFile);
   // A bind would take the path away from a server.
-  const client = connect(path);
-  const served = await once(client, "connect").then(() => true, () => false);
-  client.destroy();
+  const { Subscriber } = await import("zeromq");
+  const socket = new Subscriber();
+  const served = await new Promise((resolve) => {
+    socket.events.on("connect", () => resolve(true));
+    socket.events.on("connect:retry", () => resolve(false));
+    socket.connect(`ipc://${path}`);
+  });
+  socket.close();
   if (served) return broken(`IPC path ${path}: Address already in use`, stillRunning);
   const owner = isWindows ? undefined : fs.lstatSync(path, { throwIfNoEntry: false })?.uid;
   const whose = owner === process.getuid?.() ? "yours" : `user ${owner}'s`;
@@ -197,7 +197,7 @@ function report(what, attempt, remedy) {
   return attempt.then(
     () => print("✔", what),
     ({ code, message }) => {
-      if (code === "EAFNOSUPPORT") print("-", "skipped: this system has no IPC");
+      if (code === "EAFNOSUPPORT" && /IPC/.test(what)) print("-", "skipped: this system has no IPC");
       else broken(`${what}: ${message}`, remedy);
     },
   );

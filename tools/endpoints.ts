@@ -30,7 +30,7 @@ process.on("exit", () => {
   for (const path of folders) rmSync(path, { recursive: true, force: true, maxRetries: 9 });
 });
 
-/** A new folder, removed when this process ends. Its path is short, as IPC needs it to be. */
+/** A new folder, removed when this process ends. By default, its path is short enough for IPC. */
 export function temporaryFolder(parent = tmpdir(), prefix = "zmq-"): string {
   const path = mkdtempSync(join(parent, prefix));
   folders.push(path);

@@ -12,8 +12,7 @@ const clientsOf = new Map([
 const [example = "waynes-world", ...endpoints] = process.argv.slice(2);
 const clients = clientsOf.get(example);
 if (!clients) {
-  const examples = [...clientsOf.keys()].join(", ");
-  console.error(`No example ${example}; there are ${examples}.`);
+  console.error(`No example ${example}; there are ${[...clientsOf.keys()].join(", ")}.`);
   process.exit(1);
 }
 exitWithChildren();
@@ -43,6 +42,4 @@ async function showAgainAndAgain(label: string, ...args: string[]) {
 const server = show("server.ts", ...endpoints);
 await server.stdout.next(/./).catch(() => server.ended);
 
-for (const { label, nth } of clients) {
-  showAgainAndAgain(label, ...endpoints.slice(nth, nth + 1));
-}
+for (const { label, nth } of clients) showAgainAndAgain(label, ...endpoints.slice(nth, nth + 1));

@@ -21,7 +21,9 @@ test("npm run bench measures what the README shows, five times each", { skip: no
 
   const figures = (row: string) => FIGURES.exec(row.replaceAll(",", ""))?.map(Number) ?? [];
   const rows = stdout.all.slice(2).map(figures);
-  for (const [, median, , low, high] of rows) assert.ok(0 < low && low <= median && median <= high);
+  for (const [, median, , low, high] of rows) {
+    assert.ok(0 < low && low <= median && median <= high, stdout.all.join("\n"));
+  }
   assert.ok(rows.some(([, median, , low, high]) => low < median && median < high));
 });
 

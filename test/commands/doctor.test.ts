@@ -48,7 +48,7 @@ async function examine({ command: [program, ...args], env }: Machine, broken?: n
   const verdict = broken
     ? `Your setup does not work: layer ${broken}, "${LAYERS[broken - 1]}", is broken.`
     : "Your setup works.";
-  assert.equal(doctor.stdout.all.at(-1), verdict, screen);
+  assert.equal(doctor.stdout.all.at(-1), verdict, doctor.stdout.all.join("\n"));
   assert.equal(status, broken ? 1 : 0);
   const reached = LAYERS.filter((title, n) => screen.includes(`Layer ${n + 1}: ${title} `));
   assert.deepEqual(reached, LAYERS.slice(0, broken));
@@ -111,7 +111,7 @@ const install = ({ copy }: Machine, ...names: string[]) =>
   names.forEach((name) => copy(`node_modules/${name}`));
 
 for (const name of ["Bun", "Deno"]) {
-  const versions = `{ value: { ${name.toLowerCase()}: "1.0.0" } }`;
+  const versions = `{ value: { ...process.versions, ${name.toLowerCase()}: "1.0.0" } }`;
   const code = `data:text/javascript,Object.defineProperty(process, "versions", ${versions})`;
   const says = RegExp(`This is ${name}, not Node.* node tools/doctor\\.js`);
   broken(`this is ${name}`, 1, says, ({ command }) => command.splice(1, 0, "--import", code));
@@ -137,9 +137,13 @@ broken("the native addon is missing", 2, /load zeromq\.js addon.* npm ci.* CMake
 broken("too few files may be open", 3, /too many open files.* ulimit -n 1024/,
   ({ command }) => command.unshift("sh", "-c", 'ulimit -n 40; exec "$0" "$@"'), skip);
 
-broken("there is no temporary folder", 3, /ENOENT.* Create the .* set T(MPDIR|EMP)/, (good) => {
+broken("there is no temporary folder", 3, /ENOENT.* Create .* set T(MPDIR|EMP) to/, (good) => {
   good.env.TMPDIR = good.env.TEMP = good.at("nowhere");
 });
+
+const noWriting = process.getuid?.() === 0 && "root may write anywhere";
+broken("the temporary folder is read-only", 3, /EACCES.* or set TMPDIR to one where you may/,
+  ({ tmp }) => fs.chmodSync(tmp, 0o555), skip || noWriting);
 
 broken("a script lacks its run bit", 3, /Restore it: chmod \+x eventloop\/client\.ts/,
   ({ at }) => fs.chmodSync(at("eventloop/client.ts"), 0o644), skip);

@@ -41,7 +41,6 @@ function testShow(
 
 testShow("waynes-world", "Ctrl-C", ({ child }) => child.kill("SIGINT"), 130,
   "server.ts   Camera 1?",
-  "server.ts   Camera 2?",
   "camera1.ts  MSG 1:  'Camera 1'",
   "camera2.ts  MSG 2:  'Camera 2'",
 );
@@ -75,6 +74,7 @@ test("npm start ends all when a script cannot start, and shows why", async () =>
     const { stdout, stderr, exited } = start(START, "passing-json", bad);
     assert.equal(await exited(), 1);
     await stdout.next(RegExp(`^${label} .*Error: Invalid argument`));
+    await stdout.next(RegExp(`^${label} +address: `));
     assert.deepEqual(stderr.all, []);
   }
   await assertNobodyIsLeft(endpoint);

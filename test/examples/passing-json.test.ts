@@ -21,13 +21,10 @@ test("the server pushes a job a second, to two workers by turns", limit, async (
   const { stdout, stderr } = await serve(SERVER, endpoint);
   const pulls = [connect(new Pull(), endpoint), connect(new Pull(), endpoint)];
   for (const pull of pulls) await pull.receive(); // both are there
-  const asked = stdout.all.length;
   const begin = performance.now();
   for (const pull of [...pulls, ...pulls, ...pulls]) assert.equal(String(await pull.receive()), JOB);
   const apart = (performance.now() - begin) / 6;
   assert.ok(apart > 800 && apart < 1500, `${apart}`);
-  // A line may come after the job that it announces.
-  assert.ok(stdout.all.length - asked <= 7);
   assert.deepEqual(new Set(stdout.all), new Set([ASKED]));
   assert.deepEqual(stderr.all, []);
 });
@@ -76,10 +73,8 @@ test("passing-json: the other side dies", limit, async () => {
   const push = new Push();
   const endpoint = await bind(push);
   const [first, second] = await startWorkers(push, endpoint);
-  const send = async (...codes: number[]) => {
-    for (const code of codes) await push.send(JSON.stringify({ code, text: "job" }));
-  };
-  await send(1, 2, 3, 4, 5, 6);
+  const send = (code: number) => push.send(JSON.stringify({ code, text: "job" }));
+  for (const code of [1, 2, 3, 4, 5, 6]) await send(code);
   for (const { stdout } of [first, second]) await stdout.next(/ 'job'/, 3);
 
   const gone = event(push, "disconnect");
@@ -87,10 +82,10 @@ test("passing-json: the other side dies", limit, async () => {
   await gone;
   // ZeroMQ's threads tell each other; until then, every other job is lost.
   for (let round = 1; round <= 5; round++) {
-    await send(0, 0);
+    for (const code of [0, 0]) await send(code);
     await second.stdout.next("0 :: 'job'");
   }
-  await send(7, 8, 9);
+  for (const code of [7, 8, 9]) await send(code);
   await second.stdout.next("9 :: 'job'");
 
   const turns = [codesOf(first), codesOf(second).slice(0, 3)];

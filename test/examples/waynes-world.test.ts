@@ -18,7 +18,7 @@ test("the server publishes to all, by turns, a second apart", { skip: noIpc, ...
   const { stdout, stderr } = await serve(SERVER, ...endpoints);
   const subscribers = [0, 0, 1, 1].map((n) => connect(new Subscriber(), endpoints[n]));
   for (const socket of subscribers) socket.subscribe();
-  await assertRepeats(stdout, /^Camera [12]\?$/, 800, 1500);
+  await assertRepeats(stdout, /^Camera [12]\?$/, 800, 1350);
   for (const [n, socket] of [...subscribers.entries(), ...subscribers.entries()]) {
     assert.equal(String(await socket.receive()), n < 2 ? "Camera 1" : "Camera 2");
   }
