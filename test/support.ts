@@ -60,7 +60,7 @@ export function connect<S extends Socket>(socket: S, endpoint: string): S {
   return socket;
 }
 
-/** Waits for a socket's next event, like "handshake". It throws when TIMEOUT has passed. */
+/** Waits for a socket's next event, like "handshake", or throws at TIMEOUT; misses earlier ones. */
 export function event(socket: Socket, type: EventType): Promise<unknown> {
   const next = new Promise((resolve) => socket.events.on(type, resolve));
   return withTimeout(next, `no ${type}`);

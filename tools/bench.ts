@@ -61,7 +61,7 @@ const perSecond = (name: string, load: () => Promise<unknown>) =>
   row(name, "/s", async () => (many / (await time(load))) * 1000);
 
 /** Measures scripts that print a line for each message they get. */
-async function flood(name: string, socket: Push | Publisher, message: string, ...scripts: string[]) {
+async function flood(name: string, socket: Push | Publisher, text: string, ...scripts: string[]) {
   const endpoint = await tcpEndpoint();
   await socket.bind(endpoint);
   const takers = scripts.map((script) => start(script, endpoint));
@@ -69,13 +69,13 @@ async function flood(name: string, socket: Push | Publisher, message: string, ..
   // A script that has printed a line is there.
   await time(async () => {
     while (takers.some(({ stdout }) => stdout.all.length === 0)) {
-      await socket.send(message);
+      await socket.send(text);
       await setTimeout(1);
     }
   });
   await perSecond(name, async () => {
     const goal = taken() + many;
-    for (let sent = 0; sent < many; sent++) await socket.send(message);
+    for (let sent = 0; sent < many; sent++) await socket.send(text);
     while (taken() < goal) await setTimeout(1);
   });
   socket.close();

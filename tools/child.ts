@@ -35,7 +35,7 @@ export class Lines {
   }
 
   /**
-   * Waits for the `count`th matching line after those that earlier calls came to.
+   * Waits for the next matching line, or the `count`th: its text. All before it count as read.
    * @throws when the output has ended, or TIMEOUT has passed, before that
    */
   async next(expected: string | RegExp, count = 1): Promise<string> {
@@ -88,10 +88,10 @@ export function exitWithChildren() {
 const { FORCE_COLOR, NODE_OPTIONS, NODE_TEST_CONTEXT, ...plain } = process.env;
 
 /** In which folder to start, and with which variables on top of those of this process. */
-type Place = Pick<SpawnOptions, "cwd" | "env">;
+type RunOptions = Pick<SpawnOptions, "cwd" | "env">;
 
 /** Starts a command. */
-export function run(command: string, args: string[], { cwd = root, env = {} }: Place = {}) {
+export function run(command: string, args: string[], { cwd = root, env = {} }: RunOptions = {}) {
   const child = spawn(command, args, { cwd, env: { ...plain, ...env } });
   child.stdin.end();
   const stderr = new Lines(child.stderr);

@@ -197,7 +197,7 @@ function report(what, attempt, remedy) {
   return attempt.then(
     () => print("✔", what),
     ({ code, message }) => {
-      if (code === "EAFNOSUPPORT" && /IPC/.test(what)) print("-", "skipped: this system has no IPC");
+      if (code === "EAFNOSUPPORT" && /IPC/.test(what)) print("-", "skipped: no IPC on this system");
       else broken(`${what}: ${message}`, remedy);
     },
   );

@@ -17,6 +17,7 @@ const { engines, scripts: commands } = JSON.parse(read("package.json"));
 /** What the group in a pattern matches, for each match in a text. */
 const all = (pattern: RegExp, text: string) => [...text.matchAll(pattern)].map(([, part]) => part);
 
+/** So that "Wayne's World" is waynes-world. */
 const letters = (text: string) => text.toLowerCase().replace(/[^a-z]/g, "");
 
 for (const example of examples) {
