@@ -6,7 +6,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { run, serve } from "../../tools/child.ts";
+import { run, serve, start } from "../../tools/child.ts";
 import { freePort } from "../../tools/endpoints.ts";
 import { defaultsOf, examples, read, root, scripts, servers } from "../../tools/repository.ts";
 import { noIpc, outsideAddress } from "../support.ts";
@@ -17,25 +17,25 @@ const { engines, scripts: commands } = JSON.parse(read("package.json"));
 /** What the group in a pattern matches, for each match in a text. */
 const all = (pattern: RegExp, text: string) => [...text.matchAll(pattern)].map(([, part]) => part);
 
-/** So that "Wayne's World" is waynes-world. */
-const letters = (text: string) => text.toLowerCase().replace(/[^a-z]/g, "");
+/** The section on an example, whose heading begins like the folder: "Wayne's World". */
+function section(example: string) {
+  const letters = (text: string) => text.toLowerCase().replace(/[^a-z]/g, "");
+  const found = readme.split(/^##+ /m).find((part) => letters(part).startsWith(letters(example)));
+  assert.ok(found, `README.md has no section whose heading begins like ${example}`);
+  return found;
+}
 
 for (const example of examples) {
-  const sections = readme.split(/^##+ /m);
-  const section = sections.find((text) => letters(text).startsWith(letters(example)));
-  assert.ok(section, `README.md has no section on ${example}`);
-
   // A prompt is a terminal. They use the endpoints that the scripts have by
   // default, so these tests are all in this file, where they take turns.
-  const [block] = all(/^```console\n(.*?)^```/gms, section);
   const skip = example === "waynes-world" && noIpc;
-  test(`terminals of ${example}: ${all(/^([\w-]+\$ .*)/gm, block)}`, { skip }, async () => {
+  test(`the terminals of ${example} are what the scripts print`, { skip }, async () => {
+    const [block] = all(/^```console\n(.*?)^```/gms, section(example));
     const terminals = [];
     for (const terminal of block.split(/^(?=[\w-]+\$ )/m)) {
       const [prompt, ...lines] = terminal.trimEnd().split("\n");
       const [folder, command] = prompt.split("$ ");
-      const node = ["--import", "tsx", command];
-      const program = run(process.execPath, node, { cwd: join(root, folder) });
+      const program = start(join(folder, command));
       // The next terminal's turn comes when there is something to see here.
       const alone = lines.includes("tick") ? 2 : 1;
       for (const line of lines.slice(0, alone)) await program.stdout.next(line);
@@ -52,7 +52,7 @@ for (const example of examples) {
   });
 
   test(`the endpoints of ${example} are those of the diagram`, () => {
-    const [diagram] = all(/^```mermaid\n(.*?)^```/gms, section);
+    const [diagram] = all(/^```mermaid\n(.*?)^```/gms, section(example));
     const files = scripts.filter((script) => script.startsWith(example));
     for (const script of files) assert.ok(defaultsOf(script).length > 0, script);
     const shown = new Set(all(/(\d{4}|[\w-]+\.ipc)/g, diagram));
@@ -60,7 +60,7 @@ for (const example of examples) {
   });
 
   test(`each thing that happens in ${example} has a test of its name`, () => {
-    const rows = all(/^\| (?!when|---)(.*?) \|/gm, section);
+    const rows = all(/^\| (?!when|---)(.*?) \|/gm, section(example));
     const tests = read(`test/examples/${example}.test.ts`);
     assert.equal(rows.length, 4);
     assert.deepEqual(all(/^test\("[\w-]+: (.*?)",/gm, tests), rows);
@@ -68,7 +68,7 @@ for (const example of examples) {
 
   test(`the lines of ${example} are those of the script`, () => {
     const quote = /^The lesson, in \[[^\]]*\]\(([^)]*)\):\n\n```ts\n(.*?)^```/ms;
-    const [, script, code] = quote.exec(section) ?? [];
+    const [, script, code] = quote.exec(section(example)) ?? [];
     assert.ok(read(script).endsWith(code), `${script} does not end in\n${code}`);
   });
 }
@@ -88,7 +88,7 @@ for (const script of servers) {
   });
 }
 
-test("npm run doctor prints this on a good machine", { skip: noIpc }, async () => {
+test("npm run doctor prints what the README shows", { skip: noIpc }, async () => {
   const [block] = all(/^```console\n(Layer 1.*?)\n```/gms, readme);
   const [command, ...doctor] = commands.doctor.split(" ");
   assert.equal(command, "node"); // it needs no package
