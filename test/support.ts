@@ -7,7 +7,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "node:test";
 import { context, type EventType, Pair, type Socket } from "zeromq";
-import { killAll, type Lines, type Program, run, TIMEOUT, withTimeout } from "../tools/child.ts";
+import { exitWithChildren, killAll, Lines, run, TIMEOUT, withTimeout } from "../tools/child.ts";
 import { ipcEndpoint, tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
 import { root } from "../tools/repository.ts";
 
@@ -20,8 +20,9 @@ afterEach(async () => {
   await killAll();
 });
 
-// What a test has not sent keeps no process waiting.
+// What a test has not sent keeps no process waiting, and Ctrl-C leaves no folder behind.
 context.blocky = false;
+exitWithChildren();
 
 /** Ends a test that waits for its own sockets in vain: it may wait for more. */
 export const limit = { timeout: 2 * TIMEOUT };
@@ -108,7 +109,7 @@ export function program(code: string, ...args: string[]) {
 }
 
 /** Expects a client to say, every one to two seconds, that it has no server. */
-export async function assertSaysNoServer({ stderr }: Program, endpoint: string) {
+export async function assertSaysNoServer({ stderr }: { stderr: Lines }, endpoint: string) {
   const hint = `No server at ${endpoint}…`;
   await assertRepeats(stderr, hint, 800, 2500);
   assert.deepEqual(new Set(stderr.all), new Set([hint]));

@@ -141,9 +141,8 @@ broken("there is no temporary folder", 3, /ENOENT.* Create .* set T(MPDIR|EMP) t
   good.env.TMPDIR = good.env.TEMP = good.at("nowhere");
 });
 
-const noWriting = process.getuid?.() === 0 && "root may write anywhere";
 broken("the temporary folder is read-only", 3, /EACCES.* or set TMPDIR to one where you may/,
-  ({ tmp }) => fs.chmodSync(tmp, 0o555), skip || noWriting);
+  ({ tmp }) => fs.chmodSync(tmp, 0o555), skip || (process.getuid?.() === 0 && "root may write"));
 
 broken("a script lacks its run bit", 3, /Restore it: chmod \+x eventloop\/client\.ts/,
   ({ at }) => fs.chmodSync(at("eventloop/client.ts"), 0o644), skip);
