@@ -1,5 +1,5 @@
 // Starts programs as a user does, and reads what they print.
-import { spawn, type SpawnOptions } from "node:child_process";
+import { spawn, type SpawnOptionsWithoutStdio } from "node:child_process";
 import { on } from "node:events";
 import { constants } from "node:os";
 import { createInterface } from "node:readline";
@@ -87,12 +87,9 @@ export function exitWithChildren() {
 // FORCE_COLOR asks for, as node:test does on a terminal, and without what NODE_OPTIONS may add.
 const { FORCE_COLOR, NODE_OPTIONS, NODE_TEST_CONTEXT, ...plain } = process.env;
 
-/** In which folder to start, and with which variables on top of those of this process. */
-type RunOptions = Pick<SpawnOptions, "cwd" | "env">;
-
-/** Starts a command. */
-export function run(command: string, args: string[], { cwd = root, env = {} }: RunOptions = {}) {
-  const child = spawn(command, args, { cwd, env: { ...plain, ...env } });
+/** Starts a command like spawn(): by default in the repository; `env` adds to the variables here. */
+export function run(command: string, args: string[], options: SpawnOptionsWithoutStdio = {}) {
+  const child = spawn(command, args, { cwd: root, ...options, env: { ...plain, ...options.env } });
   child.stdin.end();
   const stderr = new Lines(child.stderr);
   const stdout = new Lines(child.stdout, stderr);
@@ -127,7 +124,6 @@ export async function serve(script: string, ...args: string[]) {
 
 /** Ends all that was started, and waits until it has ended. */
 export async function killAll() {
-  const programs = [...running];
-  for (const { child } of programs) child.kill();
-  await Promise.all(programs.map(({ ended }) => ended));
+  for (const { child } of running) child.kill();
+  await Promise.all([...running].map(({ ended }) => ended));
 }

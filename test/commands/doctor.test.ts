@@ -1,9 +1,7 @@
 // What `npm run doctor` says on machines that are broken in one way or another:
 // copies of the repository, with ports and a temporary folder of their own.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import * as fs from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Publisher, version as libzmq } from "zeromq";
@@ -25,8 +23,7 @@ async function machine(folder = join(project(), "with blanks, and an ü")) {
     fs.writeFileSync(at(path), fs.readFileSync(at(path), "utf8").replace(from, to));
 
   ["package.json", "tools/doctor.js", ...examples].forEach(copy);
-  const ports: number[] = [];
-  for (const _ of servers) ports.push(await freePort());
+  const ports = await Promise.all(servers.map(freePort));
   edit("tools/doctor.js", /(?<=const ports = \[).+(?=\])/, ports.join(", "));
   const command = [process.execPath, at("tools/doctor.js")];
   const tmp = temporaryFolder();
@@ -69,9 +66,8 @@ test("all is well: it names what there is, and no socket's file stays behind", a
 });
 
 test("the endpoints of layer 5 are those that the servers bind", () => {
-  const bound = servers.flatMap(defaultsOf);
   const [constants] = /const ports.+\nconst ipcFile.+/.exec(read("tools/doctor.js")) ?? [""];
-  assert.deepEqual(constants.match(/\d+|[\w-]+\.ipc/g)?.sort(), bound.sort());
+  assert.deepEqual(constants.match(/\d+|[\w-]+\.ipc/g)?.sort(), servers.flatMap(defaultsOf).sort());
 });
 
 test("an install for production is enough", async () => {
@@ -85,8 +81,7 @@ test("an install for production is enough", async () => {
 test("an `env` without -S is no obstacle, but needs a hint", { skip }, async () => {
   const good = await machine();
   const env = join(temporaryFolder(), "env"); // as that of BusyBox
-  const code = "#!/bin/sh\necho 'env: unrecognized option: S' >&2; exit 1\n";
-  fs.writeFileSync(env, code, { mode: 0o755 });
+  fs.writeFileSync(env, "#!/bin/sh\necho 'env: unrecognized option: S' >&2; exit 1\n", { mode: 0o755 });
   good.edit("waynes-world/camera1.ts", "/usr/bin/env", env);
   const hint = /- skipped: env: unrecognized option: S Start the .* node --import tsx/;
   assert.match(await examine(good), hint);
@@ -117,19 +112,20 @@ for (const name of ["Bun", "Deno"]) {
   broken(`this is ${name}`, 1, says, ({ command }) => command.splice(1, 0, "--import", code));
 }
 
-broken("Node is too old", 1, /asks for >=99\. Install a newer Node/, ({ edit }) =>
-  edit("package.json", />=[\d.]+/, ">=99"),
-);
+broken("Node is too old", 1, /is too old: package\.json asks for >=99\. Install a newer Node/,
+  ({ edit }) => edit("package.json", />=[\d.]+/, ">=99"));
 
 broken("nothing is installed", 2, /tsx is not installed\. Run npm install first\./, () => {});
 
-broken("the packages are those of another system", 2, /another system\. .* npm ci\./, (good) => {
+const otherSystem = /for another system\. Remove the folder node_modules, and run npm ci\./;
+broken("the packages are those of another system", 2, otherSystem, (good) => {
   install(good, "tsx", "esbuild");
   const other = process.platform === "darwin" ? "linux-x64" : "darwin-arm64";
   fs.mkdirSync(good.at(`node_modules/@esbuild/${other}`), { recursive: true });
 });
 
-broken("the native addon is missing", 2, /load zeromq\.js addon.* npm ci.* CMake/, (good) => {
+const noAddon = /Failed to load zeromq\.js addon.* npm ci.* CMake, Ninja and vcpkg\./;
+broken("the native addon is missing", 2, noAddon, (good) => {
   install(good, "tsx", "esbuild", "@esbuild", "cmake-ts");
   install(good, "zeromq/package.json", "zeromq/lib"); // no build
 });
@@ -137,11 +133,12 @@ broken("the native addon is missing", 2, /load zeromq\.js addon.* npm ci.* CMake
 broken("too few files may be open", 3, /too many open files.* ulimit -n 1024/,
   ({ command }) => command.unshift("sh", "-c", 'ulimit -n 40; exec "$0" "$@"'), skip);
 
-broken("there is no temporary folder", 3, /ENOENT.* Create .* set T(MPDIR|EMP) to/, (good) => {
+const noFolder = /E(NOENT|ACCES).* Create the folder .* set T(MPDIR|EMP) to one where you may write\./;
+broken("there is no temporary folder", 3, noFolder, (good) => {
   good.env.TMPDIR = good.env.TEMP = good.at("nowhere");
 });
 
-broken("the temporary folder is read-only", 3, /EACCES.* or set TMPDIR to one where you may/,
+broken("the temporary folder is read-only", 3, noFolder,
   ({ tmp }) => fs.chmodSync(tmp, 0o555), skip || (process.getuid?.() === 0 && "root may write"));
 
 broken("a script lacks its run bit", 3, /Restore it: chmod \+x eventloop\/client\.ts/,
@@ -153,16 +150,16 @@ broken("the temporary folder has a long path", 4, tooLong, ({ env, tmp }) => {
   fs.mkdirSync(env.TMPDIR);
 }, noIpc);
 
-broken("zeromq crashes when a message is sent", 4, /✖ zeromq crashes.* npm ci\./, (good) => {
+const crashes = /✖ zeromq crashes.* Remove the folder node_modules, and run npm ci\./;
+broken("zeromq crashes when a message is sent", 4, crashes, (good) => {
   install(good, "zeromq");
   const crash = "\nexports.Pair = class extends exports.Pair { send() { process.abort(); } };";
   good.edit("node_modules/zeromq/lib/index.js", /$/, crash);
 });
 
-const inUse = /✔ TCP port \d+ ✖ TCP port \d+: Address already in use Is an .* ✔ TCP port/;
-broken("a port is taken", 5, inUse, ({ ports }) =>
-  once(createServer().listen(ports[1], "127.0.0.1").unref(), "listening"),
-);
+const inUse = /✔ TCP port \d+ ✖ TCP port \d+: Address already in use Is an example .* ✔ TCP port/;
+broken("a port is taken", 5, inUse,
+  ({ ports }) => open(new Publisher()).bind(`tcp://127.0.0.1:${ports[1]}`));
 
 test("broken: a server is at the IPC path, and keeps it", { skip: noIpc }, async () => {
   const bad = await machine();
@@ -172,5 +169,6 @@ test("broken: a server is at the IPC path, and keeps it", { skip: noIpc }, async
   assert.match(await examine(bad, 5), says); // a path that was taken away would be free by now
 });
 
-broken("a folder is at the IPC path", 5, /world\.ipc: .* is yours\. Remove it, or set T(MPDIR|EMP)/,
+const inTheWay = /world\.ipc: .* The file there is yours\. Remove it, or set T(MPDIR|EMP) to/;
+broken("a folder is at the IPC path", 5, inTheWay,
   ({ tmp }) => fs.mkdirSync(join(tmp, "waynes-world.ipc")), noIpc);

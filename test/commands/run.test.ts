@@ -8,7 +8,7 @@ import { examples, root } from "../../tools/repository.ts";
 import { project } from "../support.ts";
 
 const PASSES = 'import { test } from "node:test";\ntest("a promise", () => {});\n';
-const FAILS = PASSES.replace("{}", '{ throw new Error("broken"); }');
+const FAILS = PASSES.replace("a promise", "another promise").replace("{}", '{ throw Error("broken") }');
 const BROKEN = "Your setup works, but the examples do not do all that they promise.";
 
 /** Runs these test files with the repository's runner, which ends with a status and a last line. */
@@ -30,7 +30,7 @@ test("npm test says in its last line that all is well", async () => {
 
 test("npm test says which test failed, where and why", async () => {
   const { ends, output } = await runTests({ "a.test.ts": PASSES, "b.test.ts": FAILS });
-  assert.match(output, /^test at test.b\.test\.ts:2:\d+\n✖ a promise .*\n +Error: broken/m);
+  assert.match(output, /^test at test.b\.test\.ts:2:\d+\n✖ another promise .*\n +Error: broken/m);
   assert.deepEqual(ends, [1, BROKEN]);
 });
 

@@ -41,6 +41,7 @@ function testShow(
 
 testShow("waynes-world", "Ctrl-C", ({ child }) => child.kill("SIGINT"), 130,
   "server.ts   Camera 1?",
+  "server.ts   Camera 2?",
   "camera1.ts  MSG 1:  'Camera 1'",
   "camera2.ts  MSG 2:  'Camera 2'",
 );
@@ -73,8 +74,8 @@ test("npm start ends all when a script cannot start, and shows why", async () =>
   for (const [label, bad] of [["server.ts  ", "nowhere"], ["client.ts .", everywhere]]) {
     const { stdout, stderr, exited } = start(START, "passing-json", bad);
     assert.equal(await exited(), 1);
-    await stdout.next(RegExp(`^${label} .*Error: Invalid argument`));
-    await stdout.next(RegExp(`^${label} +address: `));
+    await stdout.next(RegExp(`^${label} \\[?Error: Invalid argument`));
+    assert.ok(stdout.all.some((line) => line.includes(` address: '${bad}'`)));
     assert.deepEqual(stderr.all, []);
   }
   await assertNobodyIsLeft(endpoint);

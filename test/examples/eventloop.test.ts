@@ -69,17 +69,14 @@ test("eventloop: the other side is slow", limit, async () => {
   // Who takes no replies does not hold up the others, and loses some.
   const endpoint = await tcpEndpoint();
   await serve(SERVER, endpoint);
-  const deaf = connect(new Dealer({ receiveHighWaterMark: 1 }), endpoint);
+  const deaf = connect(new Dealer({ receiveHighWaterMark: 1, receiveTimeout: 500 }), endpoint);
   const friend = connect(new Request(), endpoint);
   const message = "x".repeat(10_000);
   for (let n = 0; n < 5_000; n++) await deaf.send(message);
   await friend.send("hello");
   assert.equal(String(await friend.receive()), "hello");
   let replies = 0;
-  deaf.receiveTimeout = 500;
-  await assert.rejects(async () => {
-    for await (const _ of deaf) replies++;
-  });
+  while (await deaf.receive().catch(() => false)) replies++;
   assert.ok(replies > 0 && replies < 5_000, `${replies}`);
 });
 
@@ -113,7 +110,7 @@ test("peers get their own frames back, whose last one is shown", limit, async ()
     for (const peer of peers) await peer.send(message);
     for (const peer of peers) {
       assert.deepEqual(await peer.receive(), message.map((frame) => Buffer.from(frame)));
-      await stdout.next(`MSG:  '${shown}'`);
+      assert.equal(await stdout.next(/^MSG/), `MSG:  '${shown}'`);
     }
   }
 });

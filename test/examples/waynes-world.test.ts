@@ -123,3 +123,10 @@ test("a second server takes nothing away from the first", { skip: noIpc }, async
   await camera2.stdout.next("MSG 2:  'Camera 2'");
   assert.deepEqual([...first.stderr.all, ...camera2.stderr.all], []);
 });
+
+test("the server names the second endpoint when that is the bad one", async () => {
+  const { stdout, stderr, exited } = start(SERVER, await tcpEndpoint(), "?");
+  assert.equal(await exited(), 1);
+  await stderr.next(/address: '\?'/);
+  assert.deepEqual(stdout.all, []);
+});

@@ -76,15 +76,15 @@ for (const example of examples) {
 for (const script of servers) {
   const skip = script.startsWith("waynes-world") && noIpc;
   test(`${script} is reached from this machine only; at 0.0.0.0, by all`, { skip }, async (t) => {
+    const free = await freePort();
+    await serve(script, `tcp://0.0.0.0:${free}`, "tcp://*:*");
+    const peer = net.connect(free, outsideAddress ?? "127.0.0.1");
+    await once(peer, "connect");
+    peer.destroy();
     if (!outsideAddress) return t.skip("this machine has no other address");
     const [port] = defaultsOf(script);
     await serve(script);
     await assert.rejects(once(net.connect(Number(port), outsideAddress), "connect"));
-    const free = await freePort();
-    await serve(script, `tcp://0.0.0.0:${free}`, "tcp://*:*");
-    const peer = net.connect(free, outsideAddress);
-    await once(peer, "connect");
-    peer.destroy();
   });
 }
 
@@ -104,7 +104,8 @@ test("npm run doctor prints what the README shows", { skip: noIpc }, async () =>
 });
 
 test("the oldest Node is that of package.json", () => {
-  assert.deepEqual(all(/^You need Node ([\d.]+) or newer/gm, readme), [engines.node.slice(2)]);
+  const [oldest] = all(/^You need Node ([\d.]+) or newer/gm, readme);
+  assert.equal(engines.node, `>=${oldest}`);
 });
 
 test("each row of troubles has a test of its name, and each such test a row", () => {
