@@ -1,19 +1,30 @@
 #!/usr/bin/env -S node --import tsx
-// Echoes every message: echo() is called for each one that arrives. Meanwhile,
-// the event loop does other work, too: it prints a line every second.
+// Echoes each request. Meanwhile, the event loop does other work: it prints a
+// line every second. A request, or its reply, is lost when the server dies.
 import { Router } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5568";
-const socket = new Router();
+// Not a Reply: a message that is not a request makes its receive() reject.
+const socket = new Router({
+  maxMessageSize: 1_000_000, // bytes; a larger frame disconnects its sender
+});
 await socket.bind(endpoint);
-console.log("The event loop is running.");
+console.log("Listening at %s", socket.lastEndpoint);
 setInterval(() => console.log("tick"), 1000);
 
-// The first frame is the sender's id, the last one what it said. A Router sends
-// a message to whom the first frame names: to send all frames back is to reply.
+// Called for each request: [client id, "", request]. The reply begins with the
+// same first two frames, which tell ZeroMQ whom to send it to.
 async function echo(frames: Buffer[]) {
-  console.log("MSG:  %o", String(frames.at(-1)?.subarray(0, 60)));
-  await socket.send(frames);
+  const request = frames.at(-1) ?? "";
+  console.log("MSG:  %o", String(request).slice(0, 60)); // It may be long.
+  const answer = request; // Put your own answer here.
+  await socket.send([...frames.slice(0, -1), answer]);
 }
 
-for await (const frames of socket) await echo(frames);
+for await (const frames of socket) {
+  try {
+    await echo(frames); // One at a time: slow work delays every client.
+  } catch (error) {
+    console.error("No answer: %o", String(error)); // Its client gets none.
+  }
+}

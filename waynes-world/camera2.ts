@@ -1,18 +1,19 @@
 #!/usr/bin/env -S node --import tsx
-// Subscribes to all that the server publishes over IPC. It misses what is sent
-// before its subscription arrives, and what is sent too fast for it.
+// Like camera1.ts, but over IPC, which connects programs on one machine through
+// a socket with a file path. It misses the same messages as camera1.ts does.
 import { tmpdir } from "node:os";
 import { Subscriber } from "zeromq";
 
 const endpoint = process.argv[2] ?? `ipc://${tmpdir()}/waynes-world.ipc`;
-const socket = new Subscriber({ reconnectInterval: 1000 });
+const socket = new Subscriber({
+  reconnectInterval: 1000, // ms; the default, 100, would flood the screen
+});
 socket.events.on("connect:retry", () => {
-  console.error(`No server at ${endpoint}…`);
+  console.error(`No server at ${endpoint}: trying again`);
 });
 socket.connect(endpoint);
-socket.subscribe(); // to all messages; without this line nothing arrives
+socket.subscribe(); // Without this line nothing arrives.
 
-// A message is an array of frames (Buffers); these messages have one.
 for await (const [message] of socket) {
   console.log("MSG 2:  %o", String(message));
 }
