@@ -1,15 +1,15 @@
 // What tests are made of. When a test ends, so does all that it has started or opened.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "node:test";
 import { context, type EventType, Pair, type Socket } from "zeromq";
-import { exitWithChildren, killAll, Lines, run, TIMEOUT, withTimeout } from "../tools/child.ts";
+import { exitOnSignals, killAll, Lines, startProgram, withTimeout } from "../tools/child.ts";
 import { ipcEndpoint, tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
-import { root } from "../tools/repository.ts";
+import { read, root } from "../tools/repository.ts";
 
 // A socket that nothing refers to any more may be closed as garbage.
 const sockets = new Set<Socket>();
@@ -22,10 +22,30 @@ afterEach(async () => {
 
 // What a test has not sent keeps no process waiting, and Ctrl-C leaves no folder behind.
 context.blocky = false;
-exitWithChildren();
+exitOnSignals();
 
-/** Ends a test that waits for its own sockets in vain: it may wait for more. */
-export const limit = { timeout: 2 * TIMEOUT };
+/** The examples, easiest first: a folder each. */
+export const examples = ["waynes-world", "passing-json", "eventloop"];
+
+/** The paths of all the examples' scripts, from the repository's folder. */
+export const scripts = examples.flatMap((folder) =>
+  readdirSync(join(root, folder)).map((file) => `${folder}/${file}`),
+);
+
+/** Those of them that bind. */
+export const servers = scripts.filter((script) => script.endsWith("server.ts"));
+
+const ENDPOINT = /(?<=tcp:\/\/127\.0\.0\.1:)\d+|(?<=ipc:\/\/\$\{tmpdir\(\)\}\/)[\w-]+\.ipc/g;
+
+/** The ports on 127.0.0.1, and the files in the temporary folder, in a script's endpoints. */
+export const defaultsOf = (script: string) => read(script).match(ENDPOINT) ?? [];
+
+/** A text in which something stands in place of another, which must be there. */
+export function replace(text: string, from: string | RegExp, to: string): string {
+  const replaced = text.replaceAll(from, to);
+  assert.notEqual(replaced, text, `nothing to replace: ${from}`);
+  return replaced;
+}
 
 /** Keeps a socket until the test ends. */
 export function open<S extends Socket>(socket: S): S {
@@ -33,12 +53,18 @@ export function open<S extends Socket>(socket: S): S {
   return socket;
 }
 
-const problem = await open(new Pair()).bind(ipcEndpoint()).catch((error) => error.code);
-/** Why a test that needs IPC is skipped, if it is: not all Windows have IPC. */
-export const noIpc = problem === "EAFNOSUPPORT" && "this system has no IPC";
+const isWindows = process.platform === "win32";
 
-/** Why a test that sends signals is skipped, if it is. */
-export const noSignals = process.platform === "win32" && "Windows has no such signal";
+/** Why a test that needs signals, run bits or the like is skipped, if it is. */
+export const notOnWindows = isWindows && "Windows has no such thing";
+
+const ipcError =
+  isWindows &&
+  (await open(new Pair())
+    .bind(ipcEndpoint())
+    .catch((error) => error.code));
+/** Why a test that needs IPC is skipped, if it is: not all Windows have IPC. */
+export const noIpc = ipcError === "EAFNOSUPPORT" && "this system has no IPC";
 
 /** This machine's address on its network, if it has one. */
 export const outsideAddress = Object.values(networkInterfaces())
@@ -74,8 +100,8 @@ export async function close(socket: Socket) {
   await freed;
 }
 
-/** Whether a promise is fulfilled before another one; it rejects like the first that does. */
-export const isDone = (promise: Promise<unknown>, other: Promise<unknown>) =>
+/** Whether a promise is fulfilled before another one. It rejects as soon as one of them does. */
+export const comesFirst = (promise: Promise<unknown>, other: Promise<unknown>) =>
   Promise.race([promise.then(() => true), other.then(() => false)]);
 
 /** A new project's folder, with the packages from here, and for "" without a tsconfig.json. */
@@ -105,19 +131,19 @@ export function program(code: string, ...args: string[]) {
     const endpoint = process.argv[1];
     ${code}`;
   const node = ["--expose-gc", "--input-type=module", "--eval", lines];
-  return run(process.execPath, [...node, ...args]);
+  return startProgram(process.execPath, [...node, ...args]);
 }
 
 /** Expects a client to say, every one to two seconds, that it has no server. */
 export async function assertSaysNoServer({ stderr }: { stderr: Lines }, endpoint: string) {
-  const hint = `No server at ${endpoint}…`;
+  const hint = `No server at ${endpoint}: trying again`;
   await assertRepeats(stderr, hint, 800, 2500);
   assert.deepEqual(new Set(stderr.all), new Set([hint]));
 }
 
 /** Expects a line to come again and again, `min` to `max` ms apart on average. */
 export async function assertRepeats(lines: Lines, line: string | RegExp, min: number, max: number) {
-  await lines.skip();
+  lines.skip();
   await lines.next(line);
   const begin = performance.now();
   await lines.next(line, 4);
@@ -142,7 +168,9 @@ function sendBytes(endpoint: string, bytes: Buffer | string) {
 export async function bother(endpoint: string) {
   for (let n = 0; n < 100; n++) {
     // It looks random, but is the same in each run.
-    const noise = createHash("shake256", { outputLength: n * 10 }).update(`${n}`).digest();
+    const noise = createHash("shake256", { outputLength: n * 10 })
+      .update(`${n}`)
+      .digest();
     await sendBytes(endpoint, noise);
     await sendBytes(endpoint, "GET / HTTP/1.1\r\nHost: example\r\n\r\n");
     await sendBytes(endpoint, "\x01\0\x03\0hi"); // ZMTP 1.0, without an envelope

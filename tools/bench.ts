@@ -6,7 +6,14 @@ import { connect } from "node:net";
 import { cpus } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { Dealer, Publisher, Push, version } from "zeromq";
-import { exitWithChildren, killAll, run, serve, start, withTimeout } from "./child.ts";
+import {
+  exitOnSignals,
+  killAll,
+  startProgram,
+  startServer,
+  startScript,
+  withTimeout,
+} from "./child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint } from "./endpoints.ts";
 import { read } from "./repository.ts";
 
@@ -18,7 +25,7 @@ if (!(size > 0)) {
 const runs = 5;
 const few = Math.ceil(2_000 * size);
 const many = Math.ceil(50_000 * size);
-exitWithChildren();
+exitOnSignals();
 
 const { format } = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const print = (name: string, median: string, unit: string, range: string) =>
@@ -43,7 +50,7 @@ async function time(work: () => Promise<unknown>) {
 /** Measures from the start of Node to the first line that it prints. */
 const firstLine = (name: string, ...args: string[]) =>
   row(name, "ms", async () => {
-    const taken = await time(() => run(process.execPath, args).stdout.next(/./));
+    const taken = await time(() => startProgram(process.execPath, args).stdout.next(/./));
     await killAll();
     return taken;
   });
@@ -64,7 +71,7 @@ const perSecond = (name: string, load: () => Promise<unknown>) =>
 async function flood(name: string, socket: Push | Publisher, text: string, ...scripts: string[]) {
   const endpoint = await tcpEndpoint();
   await socket.bind(endpoint);
-  const takers = scripts.map((script) => start(script, endpoint));
+  const takers = scripts.map((script) => startScript(script, endpoint));
   const taken = () => takers.reduce((n, { stdout }) => n + stdout.all.length, 0);
   // A script that has printed a line is there.
   await time(async () => {
@@ -98,7 +105,7 @@ const port = await freePort();
 const listen = `require("net")
   .createServer((socket) => socket.setNoDelay().pipe(socket))
   .listen(${port}, "127.0.0.1", () => console.log("listening"))`;
-await run(process.execPath, ["--eval", listen]).stdout.next("listening");
+await startProgram(process.execPath, ["--eval", listen]).stdout.next("listening");
 const wire = connect(port, "127.0.0.1").setNoDelay();
 await oneByOne("plain TCP, one by one", () => {
   wire.write(message);
@@ -109,7 +116,7 @@ await killAll();
 
 for (const endpoint of endpoints) {
   const name = `echo, ${endpoint.slice(0, 3).toUpperCase()}`;
-  await serve("eventloop/server.ts", endpoint);
+  await startServer("eventloop/server.ts", endpoint);
   const dealer = new Dealer();
   dealer.connect(endpoint);
   const ask = () => dealer.send(["", message]); // as a Request does
@@ -129,6 +136,6 @@ const job = '{"code":200,"text":"hello"}';
 const worker = "passing-json/client.ts";
 await flood("jobs, 1 worker", new Push(), job, worker);
 await flood("jobs, 2 workers", new Push(), job, worker, worker);
-// Without a limit, or it would drop what the camera is too slow for.
+// Without a or it would drop what the camera is too slow for.
 const publisher = new Publisher({ sendHighWaterMark: 0 });
 await flood("messages, a camera", publisher, "x", "waynes-world/camera1.ts");

@@ -75,7 +75,10 @@ function checkPackages() {
   const loadTsx = 'require("esbuild").transformSync("")';
   const loadZeromq = `const { Pair, version } = require("zeromq"); new Pair().close();
     console.log("with libzmq", version)`;
-  for (const [name, code] of [["tsx", loadTsx], ["zeromq", loadZeromq]]) {
+  for (const [name, code] of [
+    ["tsx", loadTsx],
+    ["zeromq", loadZeromq],
+  ]) {
     let manifest;
     try {
       manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);

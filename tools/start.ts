@@ -1,11 +1,23 @@
 // npm start [-- EXAMPLE [ENDPOINT …]]: shows an example in one terminal.
 import { setTimeout } from "node:timers/promises";
-import { exitWithChildren, start } from "./child.ts";
+import { exitOnSignals, startScript } from "./child.ts";
 
 /** Each example's clients: a label, whose first word is the file, and which endpoint it takes. */
 const clientsOf = new Map([
-  ["waynes-world", [{ label: "camera1.ts", nth: 0 }, { label: "camera2.ts", nth: 1 }]],
-  ["passing-json", [{ label: "client.ts 1", nth: 0 }, { label: "client.ts 2", nth: 0 }]],
+  [
+    "waynes-world",
+    [
+      { label: "camera1.ts", nth: 0 },
+      { label: "camera2.ts", nth: 1 },
+    ],
+  ],
+  [
+    "passing-json",
+    [
+      { label: "client.ts 1", nth: 0 },
+      { label: "client.ts 2", nth: 0 },
+    ],
+  ],
   ["eventloop", [{ label: "client.ts", nth: 0 }]],
 ]);
 
@@ -15,12 +27,12 @@ if (!clients) {
   console.error(`No example ${example}; there are ${[...clientsOf.keys()].join(", ")}.`);
   process.exit(1);
 }
-exitWithChildren();
+exitOnSignals();
 
 /** Starts a script whose lines are shown, and whose failure ends all. */
 function show(label: string, ...args: string[]) {
   const [file] = label.split(" ");
-  const script = start(`${example}/${file}`, ...args);
+  const script = startScript(`${example}/${file}`, ...args);
   for (const { reader } of [script.stdout, script.stderr]) {
     reader.on("line", (line) => console.log(label.padEnd(11), line));
   }

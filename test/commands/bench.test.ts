@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { start } from "../../tools/child.ts";
+import { startScript } from "../../tools/child.ts";
 import { read } from "../../tools/repository.ts";
-import { noIpc, noSignals } from "../support.ts";
+import { noIpc, notOnWindows } from "../support.ts";
 
 const FIGURES = / +([\d,]+) (ms|µs|\/s) +([\d,]+) to ([\d,]+)$/;
 
@@ -12,10 +12,10 @@ const shape = (row: string) =>
 
 test("npm run bench measures what the README shows, five times each", { skip: noIpc }, async () => {
   const [, table] = /^```text\n(Node .*?)\n```$/ms.exec(read("README.md")) ?? [];
-  const { stdout, stderr, exited } = start("tools/bench.ts", "0.005");
+  const { stdout, stderr, exitStatus } = startScript("tools/bench.ts", "0.005");
   const shown = table.split("\n").map(shape);
   for (const line of shown) assert.equal(shape(await stdout.next(/./)), line);
-  assert.equal(await exited(), 0);
+  assert.equal(await exitStatus(), 0);
   assert.equal(stdout.all.length, shown.length);
   assert.deepEqual(stderr.all, []);
 
@@ -28,14 +28,14 @@ test("npm run bench measures what the README shows, five times each", { skip: no
 });
 
 test("npm run bench says what is wrong with a SIZE", async () => {
-  const { stderr, exited } = start("tools/bench.ts", "small");
-  assert.equal(await exited(), 1);
+  const { stderr, exitStatus } = startScript("tools/bench.ts", "small");
+  assert.equal(await exitStatus(), 1);
   assert.deepEqual(stderr.all, ["SIZE must be a number above 0, like 0.1"]);
 });
 
-test("Ctrl-C ends npm run bench", { skip: noSignals }, async () => {
-  const { child, stdout, exited } = start("tools/bench.ts");
+test("Ctrl-C ends npm run bench", { skip: notOnWindows }, async () => {
+  const { child, stdout, exitStatus } = startScript("tools/bench.ts");
   await stdout.next(/median/);
   child.kill("SIGINT");
-  assert.equal(await exited(), 130);
+  assert.equal(await exitStatus(), 130);
 });

@@ -5,13 +5,18 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Publisher, version as libzmq } from "zeromq";
-import { run } from "../../tools/child.ts";
+import { startProgram } from "../../tools/child.ts";
 import { freePort, temporaryFolder } from "../../tools/endpoints.ts";
-import { defaultsOf, examples, read, root, servers } from "../../tools/repository.ts";
-import { noIpc, open, project } from "../support.ts";
+import { read, root } from "../../tools/repository.ts";
+import { defaultsOf, examples, noIpc, open, project, servers } from "../support.ts";
 
-const LAYERS =
-  ["Node", "the packages work", "a script starts", "messages pass", "the endpoints are free"];
+const LAYERS = [
+  "Node",
+  "the packages work",
+  "a script starts",
+  "messages pass",
+  "the endpoints are free",
+];
 const { packages } = JSON.parse(read("package-lock.json"));
 const skip = process.platform === "win32" && "Windows has no such thing";
 
@@ -34,8 +39,8 @@ type Machine = Awaited<ReturnType<typeof machine>>;
 
 /** Expects the doctor to find a layer broken, or none, and returns its lines, as one. */
 async function examine({ command: [program, ...args], env }: Machine, broken?: number) {
-  const doctor = run(program, args, { cwd: temporaryFolder(), env });
-  const status = await doctor.exited();
+  const doctor = startProgram(program, args, { cwd: temporaryFolder(), env });
+  const status = await doctor.exitStatus();
   const screen = doctor.stdout.all.join(" ").replace(/\s+/g, " ");
   for (const line of doctor.stdout.all) {
     assert.doesNotMatch(line, /^ +at /, "a stack trace");
@@ -62,7 +67,10 @@ test("all is well: it names what there is, and no socket's file stays behind", a
     ...good.ports.map((port) => `✔ TCP port ${port} `),
   ];
   for (const part of parts) assert.ok(screen.includes(part), `${part} is not in ${screen}`);
-  assert.deepEqual(fs.readdirSync(good.tmp).filter((name) => name.endsWith(".ipc")), []);
+  assert.deepEqual(
+    fs.readdirSync(good.tmp).filter((name) => name.endsWith(".ipc")),
+    [],
+  );
 });
 
 test("the endpoints of layer 5 are those that the servers bind", () => {
@@ -81,7 +89,9 @@ test("an install for production is enough", async () => {
 test("an `env` without -S is no obstacle, but needs a hint", { skip }, async () => {
   const good = await machine();
   const env = join(temporaryFolder(), "env"); // as that of BusyBox
-  fs.writeFileSync(env, "#!/bin/sh\necho 'env: unrecognized option: S' >&2; exit 1\n", { mode: 0o755 });
+  fs.writeFileSync(env, "#!/bin/sh\necho 'env: unrecognized option: S' >&2; exit 1\n", {
+    mode: 0o755,
+  });
   good.edit("waynes-world/camera1.ts", "/usr/bin/env", env);
   const hint = /- skipped: env: unrecognized option: S Start the .* node --import tsx/;
   assert.match(await examine(good), hint);
@@ -112,8 +122,12 @@ for (const name of ["Bun", "Deno"]) {
   broken(`this is ${name}`, 1, says, ({ command }) => command.splice(1, 0, "--import", code));
 }
 
-broken("Node is too old", 1, /is too old: package\.json asks for >=99\. Install a newer Node/,
-  ({ edit }) => edit("package.json", />=[\d.]+/, ">=99"));
+broken(
+  "Node is too old",
+  1,
+  /is too old: package\.json asks for >=99\. Install a newer Node/,
+  ({ edit }) => edit("package.json", />=[\d.]+/, ">=99"),
+);
 
 broken("nothing is installed", 2, /tsx is not installed\. Run npm install first\./, () => {});
 
@@ -130,25 +144,47 @@ broken("the native addon is missing", 2, noAddon, (good) => {
   install(good, "zeromq/package.json", "zeromq/lib"); // no build
 });
 
-broken("too few files may be open", 3, /too many open files.* ulimit -n 1024/,
-  ({ command }) => command.unshift("sh", "-c", 'ulimit -n 40; exec "$0" "$@"'), skip);
+broken(
+  "too few files may be open",
+  3,
+  /too many open files.* ulimit -n 1024/,
+  ({ command }) => command.unshift("sh", "-c", 'ulimit -n 40; exec "$0" "$@"'),
+  skip,
+);
 
-const noFolder = /E(NOENT|ACCES).* Create the folder .* set T(MPDIR|EMP) to one where you may write\./;
+const noFolder =
+  /E(NOENT|ACCES).* Create the folder .* set T(MPDIR|EMP) to one where you may write\./;
 broken("there is no temporary folder", 3, noFolder, (good) => {
   good.env.TMPDIR = good.env.TEMP = good.at("nowhere");
 });
 
-broken("the temporary folder is read-only", 3, noFolder,
-  ({ tmp }) => fs.chmodSync(tmp, 0o555), skip || (process.getuid?.() === 0 && "root may write"));
+broken(
+  "the temporary folder is read-only",
+  3,
+  noFolder,
+  ({ tmp }) => fs.chmodSync(tmp, 0o555),
+  skip || (process.getuid?.() === 0 && "root may write"),
+);
 
-broken("a script lacks its run bit", 3, /Restore it: chmod \+x eventloop\/client\.ts/,
-  ({ at }) => fs.chmodSync(at("eventloop/client.ts"), 0o644), skip);
+broken(
+  "a script lacks its run bit",
+  3,
+  /Restore it: chmod \+x eventloop\/client\.ts/,
+  ({ at }) => fs.chmodSync(at("eventloop/client.ts"), 0o644),
+  skip,
+);
 
 const tooLong = /✖ over IPC.* name too long.* set T(MPDIR|EMP) to another folder/;
-broken("the temporary folder has a long path", 4, tooLong, ({ env, tmp }) => {
-  env.TMPDIR = env.TEMP = join(tmp, "x".repeat(90));
-  fs.mkdirSync(env.TMPDIR);
-}, noIpc);
+broken(
+  "the temporary folder has a long path",
+  4,
+  tooLong,
+  ({ env, tmp }) => {
+    env.TMPDIR = env.TEMP = join(tmp, "x".repeat(90));
+    fs.mkdirSync(env.TMPDIR);
+  },
+  noIpc,
+);
 
 const crashes = /✖ zeromq crashes.* Remove the folder node_modules, and run npm ci\./;
 broken("zeromq crashes when a message is sent", 4, crashes, (good) => {
@@ -158,8 +194,9 @@ broken("zeromq crashes when a message is sent", 4, crashes, (good) => {
 });
 
 const inUse = /✔ TCP port \d+ ✖ TCP port \d+: Address already in use Is an example .* ✔ TCP port/;
-broken("a port is taken", 5, inUse,
-  ({ ports }) => open(new Publisher()).bind(`tcp://127.0.0.1:${ports[1]}`));
+broken("a port is taken", 5, inUse, ({ ports }) =>
+  open(new Publisher()).bind(`tcp://127.0.0.1:${ports[1]}`),
+);
 
 test("broken: a server is at the IPC path, and keeps it", { skip: noIpc }, async () => {
   const bad = await machine();
@@ -170,5 +207,10 @@ test("broken: a server is at the IPC path, and keeps it", { skip: noIpc }, async
 });
 
 const inTheWay = /world\.ipc: .* The file there is yours\. Remove it, or set T(MPDIR|EMP) to/;
-broken("a folder is at the IPC path", 5, inTheWay,
-  ({ tmp }) => fs.mkdirSync(join(tmp, "waynes-world.ipc")), noIpc);
+broken(
+  "a folder is at the IPC path",
+  5,
+  inTheWay,
+  ({ tmp }) => fs.mkdirSync(join(tmp, "waynes-world.ipc")),
+  noIpc,
+);

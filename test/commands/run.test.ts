@@ -3,12 +3,15 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { run } from "../../tools/child.ts";
-import { examples, root } from "../../tools/repository.ts";
-import { project } from "../support.ts";
+import { startProgram } from "../../tools/child.ts";
+import { root } from "../../tools/repository.ts";
+import { examples, project } from "../support.ts";
 
 const PASSES = 'import { test } from "node:test";\ntest("a promise", () => {});\n';
-const FAILS = PASSES.replace("a promise", "another promise").replace("{}", '{ throw Error("broken") }');
+const FAILS = PASSES.replace("a promise", "another promise").replace(
+  "{}",
+  '{ throw Error("broken") }',
+);
 const BROKEN = "Your setup works, but the examples do not do all that they promise.";
 
 /** Runs these test files with the repository's runner, which ends with a status and a last line. */
@@ -19,8 +22,8 @@ async function runTests(files: { [name: string]: string }, word: string[] = [], 
   cpSync(join(root, "test/run.ts"), join(cwd, "test/run.ts"));
   for (const [name, code] of Object.entries(files)) writeFileSync(join(cwd, "test", name), code);
   const node = ["--enable-source-maps", "--import", "tsx", "test/run.ts", ...word];
-  const { stdout, exited } = run(process.execPath, node, { cwd, env });
-  return { ends: [await exited(), stdout.all.at(-1)], output: stdout.all.join("\n") };
+  const { stdout, exitStatus } = startProgram(process.execPath, node, { cwd, env });
+  return { ends: [await exitStatus(), stdout.all.at(-1)], output: stdout.all.join("\n") };
 }
 
 test("npm test says in its last line that all is well", async () => {

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { run, serve, start } from "../../tools/child.ts";
+import { startProgram, startServer, startScript } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import { examples, read, root, scripts, servers } from "../../tools/repository.ts";
-import { noSignals, project, writeScript } from "../support.ts";
+import { read, root } from "../../tools/repository.ts";
+import { examples, notOnWindows, project, scripts, servers, writeScript } from "../support.ts";
 
 test("the folders hold scripts and nothing else, which begin alike", () => {
   const hasServer = (folder: string) => existsSync(join(root, folder, "server.ts"));
@@ -23,8 +23,8 @@ test("the scripts pass the type check of a new project", async (t) => {
   const cwd = project("");
   for (const folder of examples) cpSync(join(root, folder), join(cwd, folder), { recursive: true });
   for (const args of [["--init"], ["--noEmit"]]) {
-    const { exited, stdout } = run(process.execPath, [tsc, ...args], { cwd });
-    assert.equal(await exited(), 0, stdout.all.join("\n"));
+    const { exitStatus, stdout } = startProgram(process.execPath, [tsc, ...args], { cwd });
+    assert.equal(await exitStatus(), 0, stdout.all.join("\n"));
   }
 });
 
@@ -38,8 +38,8 @@ for (const script of scripts) {
     const cwd = project();
     cpSync(join(root, folder), cwd, { recursive: true });
     const node = [...options, file, "--help"];
-    const { stdout, stderr, exited } = run(process.execPath, node, { cwd });
-    assert.equal(await exited(), 1);
+    const { stdout, stderr, exitStatus } = startProgram(process.execPath, node, { cwd });
+    assert.equal(await exitStatus(), 1);
     assert.deepEqual(stdout.all, []);
     await stderr.next(/Error: Invalid argument/);
     await stderr.next(/address: '--help'/);
@@ -47,29 +47,33 @@ for (const script of scripts) {
 
   test(`${script} ends on Ctrl-C, and says nothing`, async () => {
     const endpoints = [await tcpEndpoint(), "tcp://127.0.0.1:*"];
-    const { child, exited, stdout, stderr } = start(script, ...endpoints);
+    const { child, exitStatus, stdout, stderr } = startScript(script, ...endpoints);
     // A server listens, a client waits for one.
     await (servers.includes(script) ? stdout.next(/./) : stderr.next(/^No server at/));
     child.kill("SIGINT");
     // On Windows, there is no such signal: it is ended at once.
-    assert.equal(await exited(), "SIGINT");
-    assert.ok(stderr.all.every((line) => line.startsWith("No server at")), `${stderr.all}`);
+    assert.equal(await exitStatus(), "SIGINT");
+    assert.ok(
+      stderr.all.every((line) => line.startsWith("No server at")),
+      `${stderr.all}`,
+    );
   });
 }
 
 for (const folder of ["passing-json", "eventloop"]) {
-  test(`a copy of ${folder}/server.ts ends well on close()`, { skip: noSignals }, async () => {
+  test(`a copy of ${folder}/server.ts ends well on close()`, { skip: notOnWindows }, async () => {
     const endpoint = await tcpEndpoint();
     // One of them has a timer.
-    const close = 'process.on("SIGTERM", () => { socket.close(); clearInterval(globalThis.timer); });';
+    const close =
+      'process.on("SIGTERM", () => { socket.close(); clearInterval(globalThis.timer); });';
     const code = read(`${folder}/server.ts`)
       .replace("setInterval(", "globalThis.timer = $&")
       .replace(/^await socket\.bind/m, `${close}\n$&`);
-    const server = await serve(writeScript(code), endpoint);
+    const server = await startServer(writeScript(code), endpoint);
     // After a job, or the last reply, nothing is under way.
-    await start(`${folder}/client.ts`, endpoint).stdout.next(/^200|"n":5/);
+    await startScript(`${folder}/client.ts`, endpoint).stdout.next(/^200|"n":5/);
     server.child.kill("SIGTERM");
-    assert.equal(await server.exited(), 0);
+    assert.equal(await server.exitStatus(), 0);
     assert.deepEqual(server.stderr.all, []);
   });
 }

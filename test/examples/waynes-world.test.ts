@@ -2,84 +2,96 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Subscriber, XPublisher } from "zeromq";
-import { serve, start } from "../../tools/child.ts";
+import { startServer, startScript } from "../../tools/child.ts";
 import { ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
 import {
-  assertRepeats, assertSaysNoServer, bind, bother, connect, limit, noIpc, noSignals,
+  assertRepeats,
+  assertSaysNoServer,
+  bind,
+  bother,
+  connect,
+  noIpc,
+  notOnWindows,
 } from "../support.ts";
 
 const SERVER = "waynes-world/server.ts";
 const twoEndpoints = async () => [await tcpEndpoint(), ipcEndpoint()];
 const startCameras = (endpoints: string[]) =>
-  endpoints.map((endpoint, n) => start(`waynes-world/camera${n + 1}.ts`, endpoint));
+  endpoints.map((endpoint, n) => startScript(`waynes-world/camera${n + 1}.ts`, endpoint));
 
-test("the server publishes to all, by turns, a second apart", { skip: noIpc, ...limit }, async () => {
+test("the server publishes to all, by turns, a second apart", { skip: noIpc }, async () => {
   const endpoints = await twoEndpoints();
-  const { stdout, stderr } = await serve(SERVER, ...endpoints);
+  const { stdout, stderr } = await startServer(SERVER, ...endpoints);
   const subscribers = [0, 0, 1, 1].map((n) => connect(new Subscriber(), endpoints[n]));
   for (const socket of subscribers) socket.subscribe();
   await assertRepeats(stdout, /^Camera [12]\?$/, 800, 1350);
   for (const [n, socket] of [...subscribers.entries(), ...subscribers.entries()]) {
     assert.equal(String(await socket.receive()), n < 2 ? "Camera 1" : "Camera 2");
   }
-  assert.deepEqual(stdout.all, stdout.all.map((_, n) => `Camera ${(n % 2) + 1}?`));
+  assert.deepEqual(
+    stdout.all,
+    stdout.all.map((_, n) => `Camera ${(n % 2) + 1}?`),
+  );
   assert.deepEqual(stderr.all, []);
 });
 
 for (const n of [1, 2]) {
-  test(`two camera${n} show every message each, and nothing else`, limit, async () => {
+  test(`two camera${n} show every message each, and nothing else`, async () => {
     const publisher = new XPublisher({ verbosity: "allSubs" });
     const endpoint = await bind(publisher);
     const script = `waynes-world/camera${n}.ts`;
-    const cameras = [start(script, endpoint), start(script, endpoint)];
+    const cameras = [startScript(script, endpoint), startScript(script, endpoint)];
     for (const _ of cameras) await publisher.receive(); // its subscription
 
-    const messages = ["1", "2", "3", "", "\x1b[31mred\n"];
-    const shown = ["1", "2", "3", "", "\\x1B[31mred\\n"];
+    const messages = ["1", "2", "3", "", "\x1b\x1b[0m[31mred\n"];
+    const shown = ["1", "2", "3", "", "\\x1B\\x1B[0m[31mred\\n"];
     for (const message of messages) await publisher.send(message);
     for (const { stdout, stderr } of cameras) {
       await stdout.next(/red/);
-      assert.deepEqual(stdout.all, shown.map((message) => `MSG ${n}:  '${message}'`));
+      assert.deepEqual(
+        stdout.all,
+        shown.map((message) => `MSG ${n}:  '${message}'`),
+      );
       assert.deepEqual(stderr.all, []);
     }
   });
 }
 
-test("waynes-world: nobody is there yet", { skip: noIpc, ...limit }, async () => {
-  const lonely = await serve(SERVER, ...(await twoEndpoints()));
+test("waynes-world: nobody is there yet", { skip: noIpc }, async () => {
+  const lonely = await startServer(SERVER, ...(await twoEndpoints()));
   const endpoints = await twoEndpoints();
   const cameras = startCameras(endpoints);
   await Promise.all(cameras.map((camera, n) => assertSaysNoServer(camera, endpoints[n])));
   await lonely.stdout.next("Camera 1?"); // for the second time
 
-  await serve(SERVER, ...endpoints);
+  await startServer(SERVER, ...endpoints);
   for (const [n, { stdout }] of cameras.entries()) {
     assert.equal(await stdout.next(/./), `MSG ${n + 1}:  'Camera ${n + 1}'`);
   }
 });
 
-test("waynes-world: the other side dies", { skip: noIpc, ...limit }, async () => {
+test("waynes-world: the other side dies", { skip: noIpc }, async () => {
   const endpoints = await twoEndpoints();
-  const first = await serve(SERVER, ...endpoints);
+  const first = await startServer(SERVER, ...endpoints);
   const cameras = startCameras(endpoints);
   for (const { stdout } of cameras) await stdout.next(/^MSG/);
   first.child.kill("SIGKILL");
   for (const { stderr } of cameras) await stderr.next(/^No server/);
   // An IPC path that is left behind is no obstacle for the next server.
-  const second = await serve(SERVER, ...endpoints);
+  const second = await startServer(SERVER, ...endpoints);
   for (const { stdout } of cameras) {
-    await stdout.skip();
+    stdout.skip();
     await stdout.next(/^MSG/);
   }
 
   cameras[0].child.kill("SIGKILL");
-  await cameras[0].exited();
-  await cameras[1].stdout.skip();
+  await cameras[0].exitStatus();
+  cameras[1].stdout.skip();
   await cameras[1].stdout.next(/^MSG/);
   assert.deepEqual(second.stderr.all, []);
 });
 
-test("waynes-world: the other side is slow", { skip: noSignals, ...limit }, async () => {
+test("waynes-world: the other side is slow", { skip: notOnWindows }, async () => {
   const publisher = new XPublisher({ verbosity: "allSubs" });
   const endpoint = await bind(publisher);
   const [slow] = startCameras([endpoint]);
@@ -103,9 +115,9 @@ test("waynes-world: the other side is slow", { skip: noSignals, ...limit }, asyn
   assert.ok(shown() > 0 && shown() < 10_000, `${shown()}`);
 });
 
-test("waynes-world: the other side sends rubbish", limit, async () => {
+test("waynes-world: the other side sends rubbish", async () => {
   const endpoint = await tcpEndpoint();
-  const server = await serve(SERVER, endpoint, "tcp://127.0.0.1:*");
+  const server = await startServer(SERVER, endpoint, "tcp://127.0.0.1:*");
   await bother(endpoint);
   const [camera] = startCameras([endpoint]);
   await camera.stdout.next("MSG 1:  'Camera 1'");
@@ -114,19 +126,19 @@ test("waynes-world: the other side sends rubbish", limit, async () => {
 
 test("a second server takes nothing away from the first", { skip: noIpc }, async () => {
   const endpoints = await twoEndpoints();
-  const first = await serve(SERVER, ...endpoints);
-  const second = start(SERVER, ...endpoints);
-  assert.equal(await second.exited(), 1);
+  const first = await startServer(SERVER, ...endpoints);
+  const second = startScript(SERVER, ...endpoints);
+  assert.equal(await second.exitStatus(), 1);
   assert.deepEqual(second.stdout.all, []);
 
-  const camera2 = start("waynes-world/camera2.ts", endpoints[1]);
+  const camera2 = startScript("waynes-world/camera2.ts", endpoints[1]);
   await camera2.stdout.next("MSG 2:  'Camera 2'");
   assert.deepEqual([...first.stderr.all, ...camera2.stderr.all], []);
 });
 
 test("the server names the second endpoint when that is the bad one", async () => {
-  const { stdout, stderr, exited } = start(SERVER, await tcpEndpoint(), "?");
-  assert.equal(await exited(), 1);
+  const { stdout, stderr, exitStatus } = startScript(SERVER, await tcpEndpoint(), "?");
+  assert.equal(await exitStatus(), 1);
   await stderr.next(/address: '\?'/);
   assert.deepEqual(stdout.all, []);
 });

@@ -6,10 +6,10 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { run, serve, start } from "../../tools/child.ts";
+import { startProgram, startServer, startScript } from "../../tools/child.ts";
 import { freePort } from "../../tools/endpoints.ts";
-import { defaultsOf, examples, read, root, scripts, servers } from "../../tools/repository.ts";
-import { noIpc, outsideAddress } from "../support.ts";
+import { read, root } from "../../tools/repository.ts";
+import { defaultsOf, examples, noIpc, outsideAddress, scripts, servers } from "../support.ts";
 
 const readme = read("README.md");
 const { engines, scripts: commands } = JSON.parse(read("package.json"));
@@ -35,7 +35,7 @@ for (const example of examples) {
     for (const terminal of block.split(/^(?=[\w-]+\$ )/m)) {
       const [prompt, ...lines] = terminal.trimEnd().split("\n");
       const [folder, command] = prompt.split("$ ");
-      const program = start(join(folder, command));
+      const program = startScript(join(folder, command));
       // The next terminal's turn comes when there is something to see here.
       const alone = lines.includes("tick") ? 2 : 1;
       for (const line of lines.slice(0, alone)) await program.stdout.next(line);
@@ -77,13 +77,13 @@ for (const script of servers) {
   const skip = script.startsWith("waynes-world") && noIpc;
   test(`${script} is reached from this machine only; at 0.0.0.0, by all`, { skip }, async (t) => {
     const free = await freePort();
-    await serve(script, `tcp://0.0.0.0:${free}`, "tcp://*:*");
+    await startServer(script, `tcp://0.0.0.0:${free}`, "tcp://*:*");
     const peer = net.connect(free, outsideAddress ?? "127.0.0.1");
     await once(peer, "connect");
     peer.destroy();
     if (!outsideAddress) return t.skip("this machine has no other address");
     const [port] = defaultsOf(script);
-    await serve(script);
+    await startServer(script);
     await assert.rejects(once(net.connect(Number(port), outsideAddress), "connect"));
   });
 }
@@ -92,8 +92,8 @@ test("npm run doctor prints what the README shows", { skip: noIpc }, async () =>
   const [block] = all(/^```console\n(Layer 1.*?)\n```/gms, readme);
   const [command, ...doctor] = commands.doctor.split(" ");
   assert.equal(command, "node"); // it needs no package
-  const { stdout, exited } = run(process.execPath, doctor);
-  assert.equal(await exited(), 0, stdout.all.join("\n"));
+  const { stdout, exitStatus } = startProgram(process.execPath, doctor);
+  assert.equal(await exitStatus(), 0, stdout.all.join("\n"));
   const shape = (lines: string) =>
     lines
       .replaceAll(tmpdir(), "/tmp")
@@ -110,11 +110,11 @@ test("the oldest Node is that of package.json", () => {
 
 test("each row of troubles has a test of its name, and each such test a row", () => {
   const row = /^\| (?!---|what you see|.*(?:not tried here|tried by hand))(.*?) \|/gm;
-  const title = /^(?:test\(|  )("(?:[^"\\]|\\.)*"),/gm;
+  const title = /^(?:test\(|  )(?:"((?:[^"\\]|\\.)*)"|'([^']*)'),/gm;
   const titles = readdirSync(join(root, "test/pages"))
     .filter((file) => file.startsWith("troubles-"))
-    .flatMap((file) => all(title, read(`test/pages/${file}`)))
-    .map((literal) => String(JSON.parse(literal)));
+    .flatMap((file) => [...read(`test/pages/${file}`).matchAll(title)])
+    .map(([, double, single]) => single ?? double.replaceAll("\\", ""));
   assert.deepEqual(titles.sort(), all(row, read("docs/troubleshooting.md")).sort());
 });
 
@@ -127,7 +127,10 @@ for (const page of ["README.md", "docs/recipes.md", "docs/troubleshooting.md"]) 
       if (!anchor) continue;
       // GitHub makes anchors of headings.
       const anchors = all(/^#+ (.*)$/gm, read(target)).map((heading) =>
-        heading.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-"),
+        heading
+          .toLowerCase()
+          .replace(/[^\w -]/g, "")
+          .replaceAll(" ", "-"),
       );
       assert.ok(anchors.includes(anchor), link);
     }

@@ -9,17 +9,32 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { beforeEach, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { curveKeyPair, Dealer, Publisher, Pull, Request, Router, Subscriber, XSubscriber } from "zeromq";
-import { type Program, run, TIMEOUT } from "../../tools/child.ts";
+import {
+  curveKeyPair,
+  Dealer,
+  Publisher,
+  Pull,
+  Request,
+  Router,
+  Subscriber,
+  XSubscriber,
+} from "zeromq";
+import { type Program, startProgram, TIMEOUT } from "../../tools/child.ts";
 import { freePort, temporaryFolder } from "../../tools/endpoints.ts";
-import { read, scripts } from "../../tools/repository.ts";
-import { connect, event, noSignals, open, outsideAddress, project } from "../support.ts";
+import { read } from "../../tools/repository.ts";
+import {
+  connect,
+  event,
+  notOnWindows,
+  open,
+  outsideAddress,
+  project,
+  scripts,
+} from "../support.ts";
 
 const page = read("docs/recipes.md");
 const programs = new Map<string, string>();
-for (const [, name, code] of page.matchAll(
-  /^`([\w.-]+)`[^\n]*\n```(?:ts|python)\n(.*?)^```$/gms,
-)) {
+for (const [, name, code] of page.matchAll(/^`([\w.-]+)`[^\n]*\n```(?:ts|python)\n(.*?)^```$/gms)) {
   programs.set(name, code);
 }
 
@@ -58,7 +73,9 @@ const keys = {
   SECRET_KEY: friend.secretKey,
 };
 const asEnv = (env: Record<string, string>) =>
-  Object.entries(env).map(([name, key]) => `${name}='${key}'\n`).join("");
+  Object.entries(env)
+    .map(([name, key]) => `${name}='${key}'\n`)
+    .join("");
 const doors = { SECRET_KEY: server.secretKey, FRIENDS: friend.publicKey };
 write("server.env", asEnv(doors));
 write("client.env", asEnv(keys));
@@ -70,8 +87,8 @@ const TMPDIR = temporaryFolder();
 function play(command: string, env: NodeJS.ProcessEnv = {}) {
   const options = { cwd: folder, env: { TMPDIR, TEMP: TMPDIR, ...env } };
   const [program, ...args] = moved(command).split(" ");
-  if (command.includes("&")) return run("sh", ["-c", moved(command)], options);
-  return run(program === "node" ? process.execPath : program, args, options);
+  if (command.includes("&")) return startProgram("sh", ["-c", moved(command)], options);
+  return startProgram(program === "node" ? process.execPath : program, args, options);
 }
 
 /** Starts a program of the page's. */
@@ -94,7 +111,7 @@ const curl = spawnSync("curl", ["--version"]).status === 0;
 test("each terminal shows what the page does", async (t) => {
   if (!python) t.diagnostic("not those with python3, as it has no zmq");
   if (!curl) t.diagnostic("not those with curl, as there is none");
-  if (noSignals) t.diagnostic(`not those with Ctrl-C: ${noSignals}`);
+  if (notOnWindows) t.diagnostic(`not those with Ctrl-C: ${notOnWindows}`);
   // The text says that these are to be started, too.
   for (const name of ["waynes-world/server.ts", "passing-json/server.ts", "sensor.ts"]) start(name);
   const all = [...page.matchAll(/^```console\n\$ (.*?)\n(.*?)^```$/gms)];
@@ -103,7 +120,7 @@ test("each terminal shows what the page does", async (t) => {
     .filter(([, command]) => !command.includes("/slow")) // see below
     .filter(([, command]) => python || !command.startsWith("python3"))
     .filter(([, command]) => curl || !command.startsWith("curl"))
-    .filter(([, , output]) => !noSignals || !output.includes("^C"));
+    .filter(([, , output]) => !notOnWindows || !output.includes("^C"));
   const terminals: Promise<void>[] = [];
   for (const [, command, output] of blocks) {
     // curl does not wait for a server.
@@ -126,8 +143,7 @@ const subscribe = (topic: string, port = 5570) => {
   socket.subscribe(topic);
   return socket;
 };
-const receive = async (socket: Subscriber) =>
-  (await socket.receive()).map(String);
+const receive = async (socket: Subscriber) => (await socket.receive()).map(String);
 
 test("whoever joins gets the latest picture; a topic ends with its delimiter", async () => {
   edit("cameras.ts", "1000", "300");
@@ -150,14 +166,14 @@ test("whoever joins gets the latest picture; a topic ends with its delimiter", a
 
 test("a crowd that joins does not end the publisher", async () => {
   edit("cameras.ts", "1000", "300");
-  const { runs, stderr } = start("cameras.ts");
+  const { isRunning, stderr } = start("cameras.ts");
   const first = subscribe("cam2/");
   const count = async () => Number((await receive(first))[1].replace("picture ", ""));
   const early = await count();
   const crowd = connect(new XSubscriber(), at(5570));
   for (let n = 0; n < 20_000; n++) await crowd.send("\x01c"); // as many join
   while ((await count()) < early + 5);
-  assert.ok(runs());
+  assert.ok(isRunning());
   assert.deepEqual(stderr.all, []);
 });
 
@@ -188,10 +204,10 @@ test("no job is lost when a worker or jobs.ts is killed, and none when it ends",
   await stranger.send(["", "maybe", "job 3"]);
   await jobs.stdout.next(/^done/, 12);
   jobs.child.kill("SIGKILL");
-  await jobs.exited();
+  await jobs.exitStatus();
   const done = log().length;
   const getsTwoMore = async (worker: Program) => {
-    await worker.stdout.skip();
+    worker.stdout.skip();
     await worker.stdout.next(/^job/, 2);
     return worker;
   };
@@ -200,17 +216,22 @@ test("no job is lost when a worker or jobs.ts is killed, and none when it ends",
   await jobs.stdout.next(`${50 - done} jobs to do.`);
   const victim = await first;
   victim.child.kill("SIGKILL");
-  assert.equal(await jobs.exited(), 0);
+  assert.equal(await jobs.exitStatus(), 0);
   const all = Array.from({ length: 50 }, (_, n) => `${n === 6 ? "failed" : "done"} job ${n + 1}`);
   assert.deepEqual(log().sort(), all.sort());
 
   const worker = workers[victim === workers[0] ? 1 : 0];
   await worker.stderr.next(/^No server at/);
-  write("jobs.log", log().filter((line) => line !== "failed job 7").join("\n"));
-  const { exited } = start("jobs.ts");
+  write(
+    "jobs.log",
+    log()
+      .filter((line) => line !== "failed job 7")
+      .join("\n"),
+  );
+  const { exitStatus } = start("jobs.ts");
   await worker.stdout.next("job 7");
-  assert.equal(await exited(), 0);
-  assert.ok(worker.runs());
+  assert.equal(await exitStatus(), 0);
+  assert.ok(worker.isRunning());
 });
 
 test("a worker that got no reply in time asks anew, and no old reply holds it up", async () => {
@@ -248,9 +269,15 @@ test("1,500 requests at once are answered; without a server, they get 504", asyn
   assert.deepEqual(lost, new Set(["504 No answer in five seconds.\n"]));
   const inTime = getAll("in-time", 20);
   const server = start("eventloop/server.ts");
-  assert.deepEqual(await inTime, Array.from({ length: 20 }, (_, n) => `200 /in-time${n}`));
+  assert.deepEqual(
+    await inTime,
+    Array.from({ length: 20 }, (_, n) => `200 /in-time${n}`),
+  );
   const answers = await getAll("now", 1500);
-  assert.deepEqual(answers, answers.map((_, n) => `200 /now${n}`));
+  assert.deepEqual(
+    answers,
+    answers.map((_, n) => `200 /now${n}`),
+  );
   await server.stdout.next(/now/, 1500);
   assert.ok(!server.stdout.all.some((line) => line.includes("early")));
   assert.deepEqual(front.stderr.all, []);
@@ -286,7 +313,10 @@ test("a stranger gets nothing, and a friend all; nobody reads what they say", as
     const tries = event(request, "connect");
     connect(request, at(5572));
     const asked = request.send("let me in").then(() => request.receive());
-    asked.then((reply) => replies.push(reply), () => {}); // it is closed
+    asked.then(
+      (reply) => replies.push(reply),
+      () => {},
+    ); // it is closed
     await tries;
   }
 
@@ -294,12 +324,13 @@ test("a stranger gets nothing, and a friend all; nobody reads what they say", as
   const relay = net.createServer((near) => {
     const far = net.connect(Number(ports.get("5572")), "127.0.0.1");
     near.pipe(far).pipe(near);
-    for (const end of [near, far]) end.on("error", () => {}).on("data", (bytes) => (seen += bytes.toString("latin1")));
+    for (const end of [near, far])
+      end.on("error", () => {}).on("data", (bytes) => (seen += bytes.toString("latin1")));
   });
   const port = await freePort();
   await once(relay.listen(port, "127.0.0.1").unref(), "listening");
   const client = play(`node --import tsx safe-client.ts tcp://127.0.0.1:${port}`, keys);
-  assert.equal(await client.exited(), 0, client.stderr.all.join("\n"));
+  assert.equal(await client.exitStatus(), 0, client.stderr.all.join("\n"));
   assert.equal(client.stdout.all.at(-1), "'question 1000'");
   assert.deepEqual(replies, []);
   assert.match(seen, /CURVE/);
@@ -307,7 +338,7 @@ test("a stranger gets nothing, and a friend all; nobody reads what they say", as
 
   const pair = { PUBLIC_KEY: stranger.publicKey, SECRET_KEY: stranger.secretKey };
   const other = play("node --import tsx safe-client.ts", { ...keys, ...pair });
-  assert.equal(await other.exited(), 1);
+  assert.equal(await other.exitStatus(), 1);
   assert.deepEqual(other.stderr.all, ["The server does not know this PUBLIC_KEY."]);
 });
 
@@ -319,8 +350,8 @@ test("a key that is missing or cut ends the program, and is named", async () => 
   const all = ends.flatMap(([name, env]) =>
     Object.keys(env).map(async (variable, n) => {
       const cut = n % 2 ? undefined : env[variable].slice(1);
-      const { exited, stderr } = play(`node --import tsx ${name}`, { ...env, [variable]: cut });
-      assert.equal(await exited(), 1);
+      const { exitStatus, stderr } = play(`node --import tsx ${name}`, { ...env, [variable]: cut });
+      assert.equal(await exitStatus(), 1);
       const sentence = `${variable}: not set, or cut. A key has 40 characters.`;
       assert.deepEqual(stderr.all, [sentence]);
     }),
@@ -328,7 +359,7 @@ test("a key that is missing or cut ends the program, and is named", async () => 
   await Promise.all(all);
 });
 
-test("on SIGTERM, the answer under way is still sent", { skip: noSignals }, async () => {
+test("on SIGTERM, the answer under way is still sent", { skip: notOnWindows }, async () => {
   const service = start("service.ts");
   const dealer = connect(new Dealer({ receiveTimeout: TIMEOUT }), at(5571));
   await dealer.send(["1", "/slow"]);
@@ -336,40 +367,47 @@ test("on SIGTERM, the answer under way is still sent", { skip: noSignals }, asyn
   assert.equal(String((await dealer.receive())[0]), "2"); // so 1 is under way
   service.child.kill("SIGTERM");
   assert.equal(String((await dealer.receive())[0]), "1");
-  assert.equal(await service.exited(), 0);
+  assert.equal(await service.exitStatus(), 0);
   assert.equal(service.stdout.all.at(-1), "Stopped.");
   assert.deepEqual(service.stderr.all, []);
 });
 
 const root = process.platform === "linux" && process.getuid?.() === 0;
-test("as the first process of a container, it ends, and others go on", { skip: !root && "this needs Linux, and root" }, async () => {
-  const boot = async (name: string) => {
-    const { child, stdout, exited } = play(`unshare --pid --fork node --import tsx ${name}`);
-    await stdout.next(/./);
-    const first = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"));
-    process.kill(first, "SIGTERM");
-    return { first, stdout, exited };
-  };
-  const service = await boot("service.ts");
-  assert.equal(await service.exited(), 0);
-  const echo = await boot("eventloop/server.ts");
-  const request = connect(new Request({ receiveTimeout: TIMEOUT }), at(5568));
-  await request.send("hello");
-  assert.equal(String(await request.receive()), "hello");
-  process.kill(echo.first, "SIGKILL");
-});
+test(
+  "as the first process of a container, it ends, and others go on",
+  { skip: !root && "this needs Linux, and root" },
+  async () => {
+    const boot = async (name: string) => {
+      const { child, stdout, exitStatus } = play(`unshare --pid --fork node --import tsx ${name}`);
+      await stdout.next(/./);
+      const first = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"));
+      process.kill(first, "SIGTERM");
+      return { first, stdout, exitStatus };
+    };
+    const service = await boot("service.ts");
+    assert.equal(await service.exitStatus(), 0);
+    const echo = await boot("eventloop/server.ts");
+    const request = connect(new Request({ receiveTimeout: TIMEOUT }), at(5568));
+    await request.send("hello");
+    assert.equal(String(await request.receive()), "hello");
+    process.kill(echo.first, "SIGKILL");
+  },
+);
 
 test("close() loses none of 900 messages; process.exit() and an error do", async (t) => {
   const burst = async (last: string, receiveTimeout: number) => {
     const pull = open(new Pull({ receiveHighWaterMark: 1, receiveTimeout }));
     await pull.bind("tcp://127.0.0.1:*");
-    write("burst.mjs", `
+    write(
+      "burst.mjs",
+      `
       import { Push } from "zeromq";
       const socket = new Push({ sendHighWaterMark: 0 });
       socket.connect("${pull.lastEndpoint}");
       for (let n = 0; n < 900; n++) await socket.send(Buffer.alloc(20_000));
       console.log("queued");
-      ${last}`);
+      ${last}`,
+    );
     const { stdout, ended } = play("node burst.mjs");
     await stdout.next("queued");
     if (receiveTimeout < 1000) await ended;
@@ -384,18 +422,22 @@ test("close() loses none of 900 messages; process.exit() and an error do", async
   assert.ok((await burst('throw new Error("a bug");', 200)) < 900);
 });
 
-test("0.0.0.0 is reached from other machines, the default is not", { skip: !outsideAddress && "this machine has no other address" }, async () => {
-  const { stdout } = start("cameras.ts", "tcp://0.0.0.0:5570");
-  const far = `tcp://${outsideAddress}:${ports.get("5570")}`;
-  const watcher = start("watch.ts", "cam1/", far);
-  await watcher.stdout.next(/picture/);
-  await stdout.next(/Watched/);
-  start("service.ts");
-  await start("front.ts", at(5571)).stdout.next(/./);
-  await get("/"); // now the service has bound its port
-  const late = net.connect(Number(ports.get("5571")), outsideAddress);
-  await assert.rejects(once(late, "connect"), { code: "ECONNREFUSED" });
-});
+test(
+  "0.0.0.0 is reached from other machines, the default is not",
+  { skip: !outsideAddress && "this machine has no other address" },
+  async () => {
+    const { stdout } = start("cameras.ts", "tcp://0.0.0.0:5570");
+    const far = `tcp://${outsideAddress}:${ports.get("5570")}`;
+    const watcher = start("watch.ts", "cam1/", far);
+    await watcher.stdout.next(/picture/);
+    await stdout.next(/Watched/);
+    start("service.ts");
+    await start("front.ts", at(5571)).stdout.next(/./);
+    await get("/"); // now the service has bound its port
+    const late = net.connect(Number(ports.get("5571")), outsideAddress);
+    await assert.rejects(once(late, "connect"), { code: "ECONNREFUSED" });
+  },
+);
 
 test("with heartbeats, a subscriber comes back after a power loss", async () => {
   edit("cameras.ts", "1000", "100");
@@ -420,7 +462,7 @@ test("with heartbeats, a subscriber comes back after a power loss", async () => 
   power = false; // for these connections
   const [wise, naive] = watchers;
   const last = naive.stdout.all.length;
-  await wise.stdout.skip();
+  wise.stdout.skip();
   await wise.stdout.next(/picture/, 20);
   assert.ok(naive.stdout.all.length < last + 10); // what was under way
 });
@@ -439,14 +481,14 @@ test("all publishers reach all subscribers through one forwarder, a new one, too
     }
     clearInterval(sending);
     forwarder.child.kill();
-    await forwarder.exited();
+    await forwarder.exitStatus();
   }
 });
 
 test("own.test.ts passes, ends, and fails when its function is wrong", async () => {
   const command = "node --import tsx --test own.test.ts";
   assert.ok(page.includes(command));
-  assert.equal(await play(command).exited(), 0);
+  assert.equal(await play(command).exitStatus(), 0);
   edit("own.test.ts", 'subscribe("cam1/")', 'subscribe("")');
-  assert.equal(await play(command).exited(), 1);
+  assert.equal(await play(command).exitStatus(), 1);
 });

@@ -21,7 +21,7 @@ import {
 } from "zeromq";
 import { TIMEOUT } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, close, connect, event, isDone, limit, open, program, timedOut } from "../support.ts";
+import { bind, close, connect, event, comesFirst, open, program, timedOut } from "../support.ts";
 
 const wrongState = {
   code: "EFSM",
@@ -49,7 +49,7 @@ async function publishTo(...topics: string[]) {
   return { endpoint, publisher, subscribers };
 }
 
-test("a subscriber prints nothing", limit, async () => {
+test("a subscriber prints nothing", async () => {
   const { endpoint, publisher, subscribers } = await publishTo("");
   const deaf = open(new Subscriber());
   const joined = event(deaf, "handshake");
@@ -57,7 +57,7 @@ test("a subscriber prints nothing", limit, async () => {
   await joined;
   const received = deaf.receive();
   await publisher.send("one");
-  assert.equal(await isDone(received, subscribers[0].receive()), false);
+  assert.equal(await comesFirst(received, subscribers[0].receive()), false);
 
   deaf.subscribe();
   await publisher.receive();
@@ -65,7 +65,7 @@ test("a subscriber prints nothing", limit, async () => {
   assert.equal(String(await received), "two");
 });
 
-test("only the topic arrives", limit, async () => {
+test("only the topic arrives", async () => {
   const { publisher, subscribers } = await publishTo("cam1/", "cam1/");
   await publisher.send(["cam1/", "a picture"]);
   const [message] = await subscribers[0].receive();
@@ -74,7 +74,7 @@ test("only the topic arrives", limit, async () => {
   assert.deepEqual([topic, picture].map(String), ["cam1/", "a picture"]);
 });
 
-test("the message is in `topic`, and `message` is `undefined`", limit, async () => {
+test("the message is in `topic`, and `message` is `undefined`", async () => {
   const { publisher, subscribers } = await publishTo("cam1");
   const receive = async () => {
     const [topic, message] = await subscribers[0].receive();
@@ -86,7 +86,7 @@ test("the message is in `topic`, and `message` is `undefined`", limit, async () 
   assert.equal(await receive(), "cam1: a picture");
 });
 
-test("`cam1` also gets `cam10`", limit, async () => {
+test("`cam1` also gets `cam10`", async () => {
   const { publisher, subscribers } = await publishTo("cam1", "cam1/");
   const [naive, wise] = subscribers;
   await publisher.send("cam10/");
@@ -96,7 +96,8 @@ test("`cam1` also gets `cam10`", limit, async () => {
 });
 
 test("`<Buffer 68 65 6c 6c 6f>` in place of a text", async () => {
-  const receive = (print: string) => program(`
+  const receive = (print: string) =>
+    program(`
     const [push, pull] = [new Push(), new Pull()];
     await push.bind("inproc://here");
     pull.connect("inproc://here");
@@ -107,7 +108,7 @@ test("`<Buffer 68 65 6c 6c 6f>` in place of a text", async () => {
   await receive("String(message)").stdout.next("hello");
 });
 
-test("a message is missing, after `Promise.race`", limit, async () => {
+test("a message is missing, after `Promise.race`", async () => {
   const { push, pull } = await pair();
   const abandoned = pull.receive();
   assert.equal(await Promise.race([abandoned, setImmediate("late")]), "late");
@@ -124,7 +125,7 @@ test("a message is missing, after `Promise.race`", limit, async () => {
   assert.equal(String(await pull.receive()), "three");
 });
 
-test("memory grows while a worker receives", limit, async () => {
+test("memory grows while a worker receives", async () => {
   /** How many jobs are under way at a time, at most. */
   const work = async (isWise: boolean) => {
     const { push, pull } = await pair();
@@ -147,7 +148,7 @@ test("memory grows while a worker receives", limit, async () => {
   assert.equal(await work(true), 1);
 });
 
-test("`Cannot create a string longer than 0x1fffffe8 characters`, or memory jumps", limit, async () => {
+test("`Cannot create a string longer than 0x1fffffe8 characters`, or memory jumps", async () => {
   const frame = Buffer.alloc(2 ** 29);
   const expected = /^Error: Cannot create a string longer than 0x1fffffe8/;
   assert.throws(() => String(frame), expected);
@@ -162,7 +163,7 @@ test("`Cannot create a string longer than 0x1fffffe8 characters`, or memory jump
   await refused;
 });
 
-test("nothing arrives and no timer runs, while a program is busy", limit, async () => {
+test("nothing arrives and no timer runs, while a program is busy", async () => {
   const { push, pull } = await pair();
   let isStopped = false;
   pull.receive().then(() => (isStopped = true));
@@ -175,7 +176,7 @@ test("nothing arrives and no timer runs, while a program is busy", limit, async 
   assert.ok(isStopped);
 });
 
-test("how do I receive from several sockets?", limit, async () => {
+test("how do I receive from several sockets?", async () => {
   const [one, two] = [await pair(), await pair()];
   const received: string[] = [];
   const listen = async (socket: Pull) => {
@@ -216,7 +217,7 @@ async function lay(port: number) {
   };
 }
 
-test("a subscriber or a worker falls silent, and no event tells", limit, async (t) => {
+test("a subscriber or a worker falls silent, and no event tells", async (t) => {
   const publisher = new XPublisher({ verbosity: "allSubs" });
   const cable = await lay(Number((await bind(publisher)).split(":")[2]));
   t.after(cable.remove);
@@ -231,12 +232,12 @@ test("a subscriber or a worker falls silent, and no event tells", limit, async (
   const noticed = [event(wise, "disconnect"), event(wise, "handshake")];
   const silent = event(naive, "disconnect");
   cable.cut();
-  assert.equal(await isDone(silent, Promise.all(noticed)), false);
+  assert.equal(await comesFirst(silent, Promise.all(noticed)), false);
   const received = wise.receive();
-  while (!(await isDone(received, setTimeout(10)))) await publisher.send("hello");
+  while (!(await comesFirst(received, setTimeout(10)))) await publisher.send("hello");
 });
 
-test("a forwarder between publishers and subscribers passes nothing", limit, async () => {
+test("a forwarder between publishers and subscribers passes nothing", async () => {
   const forward = async (front: Socket, back: Socket, receiveTimeout = -1) => {
     const options = { receiveTimeout };
     const publisher = connect(new XPublisher(options), await bind(front));
@@ -266,7 +267,7 @@ async function echo(socket: Router, ...lost: string[]) {
   }
 }
 
-test("a Request's `send()` waits for ever", limit, async () => {
+test("a Request's `send()` waits for ever", async () => {
   const router = new Router();
   const endpoint = await bind(router);
   echo(router, "lost");
@@ -277,7 +278,7 @@ test("a Request's `send()` waits for ever", limit, async () => {
 
   const fresh = connect(new Request(), endpoint);
   await fresh.send("wise");
-  assert.equal(await isDone(second, fresh.receive()), false);
+  assert.equal(await comesFirst(second, fresh.receive()), false);
 
   const options = { receiveTimeout: 50, relaxed: true, correlate: true };
   const relaxed = connect(new Request(options), endpoint);
@@ -288,7 +289,7 @@ test("a Request's `send()` waits for ever", limit, async () => {
   assert.equal(String(await relaxed.receive()), "wise");
 });
 
-test("`Operation cannot be accomplished in current state` (EFSM), or a Request or Reply waits for ever", limit, async () => {
+test("`Operation cannot be accomplished in current state` (EFSM), or a Request or Reply waits for ever", async () => {
   const reply = new Reply({ sendTimeout: 0 });
   const endpoint = await bind(reply);
   await assert.rejects(reply.send("nobody has asked"), wrongState);
@@ -302,7 +303,7 @@ test("`Operation cannot be accomplished in current state` (EFSM), or a Request o
   await request.send("two");
 });
 
-test("the reply to an earlier request arrives", limit, async () => {
+test("the reply to an earlier request arrives", async () => {
   const ask = async (options: object) => {
     const router = new Router();
     const request = connect(new Request(options), await bind(router));
@@ -329,7 +330,7 @@ test("the reply to an earlier request arrives", limit, async () => {
   assert.match(String(await request.receive()), /again 4$/);
 });
 
-test("a client waits for ever for a reply", limit, async () => {
+test("a client waits for ever for a reply", async () => {
   const endpoint = await tcpEndpoint();
   const before = open(new Router());
   await before.bind(endpoint);
@@ -351,22 +352,25 @@ test("a client waits for ever for a reply", limit, async () => {
   await after.bind(endpoint);
   echo(after);
   await back;
-  assert.equal(await isDone(naive.receive(), answer), false);
+  assert.equal(await comesFirst(naive.receive(), answer), false);
   assert.equal(await answer, "wise");
 });
 
-test("a client or a worker ends with `Operation was not possible or timed out` (EAGAIN)", limit, async () => {
+test("a client or a worker ends with `Operation was not possible or timed out` (EAGAIN)", async () => {
   const router = new Router();
   const endpoint = await bind(router);
   echo(router, "lost");
-  const naive = program(`
+  const naive = program(
+    `
     const { Request } = await import("zeromq");
     const socket = new Request({ receiveTimeout: 50 });
     socket.connect(endpoint);
     await socket.send("lost");
-    await socket.receive();`, endpoint);
+    await socket.receive();`,
+    endpoint,
+  );
   await naive.stderr.next("[Error: Operation was not possible or timed out] {");
-  assert.equal(await naive.exited(), 1);
+  assert.equal(await naive.exitStatus(), 1);
 
   const wise = async (request: string) => {
     const socket = connect(new Request({ receiveTimeout: 50 }), endpoint);
@@ -381,7 +385,7 @@ test("a client or a worker ends with `Operation was not possible or timed out` (
   assert.equal(await wise("lost"), "no reply");
 });
 
-test("a server ends with `Operation was not possible or timed out` (EAGAIN)", limit, async () => {
+test("a server ends with `Operation was not possible or timed out` (EAGAIN)", async () => {
   const disturb = async (socket: Reply | Router) => {
     const dealer = connect(new Dealer(), await bind(socket));
     await dealer.send("no envelope");
@@ -402,7 +406,7 @@ test("a server ends with `Operation was not possible or timed out` (EAGAIN)", li
   assert.equal(String(await dealer.receive()), ",a request");
 });
 
-test("a Reply server answers nobody any more", limit, async () => {
+test("a Reply server answers nobody any more", async () => {
   const reply = new Reply({ receiveTimeout: 50 });
   const endpoint = await bind(reply);
   await connect(new Request(), endpoint).send("bad");
@@ -428,7 +432,7 @@ async function askTwice(server: Reply | Router) {
   return clients;
 }
 
-test("a Reply server answers one request at a time", limit, async () => {
+test("a Reply server answers one request at a time", async () => {
   const reply = new Reply();
   await askTwice(reply);
   await reply.receive();
@@ -442,7 +446,7 @@ test("a Reply server answers one request at a time", limit, async () => {
   for (const client of clients) assert.equal(String(await client.receive()), "hello");
 });
 
-test("replies reach the wrong caller", limit, async () => {
+test("replies reach the wrong caller", async () => {
   const router = new Router();
   const dealer = connect(new Dealer(), await bind(router));
   const ask = async (requests: string[][]) => {
@@ -451,14 +455,20 @@ test("replies reach the wrong caller", limit, async () => {
     for (const frames of asked.reverse()) await router.send(frames); // the fast one first
     return [await dealer.receive(), await dealer.receive()];
   };
-  const [first] = await ask([["", "one"], ["", "two"]]);
+  const [first] = await ask([
+    ["", "one"],
+    ["", "two"],
+  ]);
   assert.equal(String(first), ",two");
-  const replies = await ask([["1", "", "one"], ["2", "", "two"]]);
+  const replies = await ask([
+    ["1", "", "one"],
+    ["2", "", "two"],
+  ]);
   const byId = new Map(replies.map(([id, , reply]) => [String(id), String(reply)]));
   assert.equal(byId.get("1"), "one");
 });
 
-test("a Router receives an id and an empty frame before the message", limit, async () => {
+test("a Router receives an id and an empty frame before the message", async () => {
   const router = new Router();
   const request = connect(new Request(), await bind(router));
   await request.send("a request");
@@ -469,7 +479,7 @@ test("a Router receives an id and an empty frame before the message", limit, asy
   assert.equal(String(await request.receive()), "a reply");
 });
 
-test("a Dealer's request gets no answer", limit, async () => {
+test("a Dealer's request gets no answer", async () => {
   const reply = new Reply();
   const dealer = connect(new Dealer(), await bind(reply));
   await dealer.send("naive");
@@ -480,8 +490,9 @@ test("a Dealer's request gets no answer", limit, async () => {
   assert.deepEqual((await dealer.receive()).map(String), ["", "a reply"]);
 });
 
-test("`Too many open file descriptors` (EMFILE)", limit, async () => {
-  const open = (max: string) => program(`
+test("`Too many open file descriptors` (EMFILE)", async () => {
+  const open = (max: string) =>
+    program(`
     import { context, Dealer } from "zeromq";
     ${max}
     const sockets = [];
@@ -494,7 +505,7 @@ test("`Too many open file descriptors` (EMFILE)", limit, async () => {
   await open("context.maxSockets = 2000;").stdout.next("sockets: 1100");
 });
 
-test("messages still come after `unsubscribe()`", limit, async () => {
+test("messages still come after `unsubscribe()`", async () => {
   const publisher = new XPublisher({ verbosity: "allSubs" });
   const subscriber = connect(new Subscriber(), await bind(publisher));
   subscriber.subscribe("cam1/", "cam1/", "cam2/");
@@ -507,7 +518,7 @@ test("messages still come after `unsubscribe()`", limit, async () => {
   }
 });
 
-test("I want only the latest message", limit, async () => {
+test("I want only the latest message", async () => {
   const publisher = new XPublisher({ verbosity: "allSubs" });
   const endpoint = await bind(publisher);
   const naive = connect(new Subscriber(), endpoint);
@@ -523,7 +534,7 @@ test("I want only the latest message", limit, async () => {
   assert.ok(received < 100);
 });
 
-test("how do I get `on(\"message\", …)`?", limit, async () => {
+test('how do I get `on("message", …)`?', async () => {
   const { push, pull } = await pair();
   assert.ok(!("on" in pull));
   const messages = new EventEmitter();
@@ -537,7 +548,7 @@ test("how do I get `on(\"message\", …)`?", limit, async () => {
   assert.deepEqual(await next, ["hello"]);
 });
 
-test("of two clients with the same `routingId`, one is never heard", limit, async () => {
+test("of two clients with the same `routingId`, one is never heard", async () => {
   const listen = async (router: Router) => {
     const endpoint = await bind(router);
     const [first, second] = [1, 2].map(() => open(new Dealer({ routingId: "same" })));

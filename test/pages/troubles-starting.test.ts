@@ -4,7 +4,7 @@ import { chmodSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { build } from "esbuild";
-import { run, start } from "../../tools/child.ts";
+import { startProgram, startScript } from "../../tools/child.ts";
 import { temporaryFolder } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
 import { project, writeScript } from "../support.ts";
@@ -14,7 +14,7 @@ const windows = process.platform === "win32";
 
 /** Runs lines of a module in plain Node. */
 const evaluate = (code: string, cwd = root) =>
-  run(process.execPath, ["--input-type=module", "--eval", code], { cwd });
+  startProgram(process.execPath, ["--input-type=module", "--eval", code], { cwd });
 
 /** Writes a file into a folder, and returns its path. */
 function write(folder: string, file: string, text: string) {
@@ -24,9 +24,9 @@ function write(folder: string, file: string, text: string) {
 
 test("`Cannot find package 'tsx'`", async () => {
   const node = ["--import", "tsx", join(root, "eventloop/client.ts"), "?"];
-  const outside = run(process.execPath, node, { cwd: temporaryFolder() });
+  const outside = startProgram(process.execPath, node, { cwd: temporaryFolder() });
   await outside.stderr.next(/Cannot find package 'tsx'/);
-  const inside = run(process.execPath, node, { cwd: join(root, "eventloop") });
+  const inside = startProgram(process.execPath, node, { cwd: join(root, "eventloop") });
   await inside.stderr.next(/Invalid argument/);
 });
 
@@ -34,25 +34,23 @@ test("`env: unrecognized option: S`", { skip: windows }, async () => {
   // As BusyBox's env does: it knows no -S.
   const lines = '#!/bin/sh\ncase $1 in -S*) echo "env: unrecognized option: S";; esac\n';
   const env = write(temporaryFolder(), "env", lines);
-  const script = writeScript(
-    read("eventloop/client.ts").replace("/usr/bin/env", env),
-  );
+  const script = writeScript(read("eventloop/client.ts").replace("/usr/bin/env", env));
   for (const file of [env, script]) chmodSync(file, 0o755);
-  await run(script, ["?"]).stdout.next("env: unrecognized option: S");
-  await start(script, "?").stderr.next(/Invalid argument/);
+  await startProgram(script, ["?"]).stdout.next("env: unrecognized option: S");
+  await startScript(script, "?").stderr.next(/Invalid argument/);
 });
 
-test("`Top-level await is currently not supported with the \"cjs\" output format`", async () => {
+test('`Top-level await is currently not supported with the "cjs" output format`', async () => {
   const folder = project();
   const [script, module] = ["camera.ts", "camera.mts"].map((file) =>
     write(folder, file, "await 1;"),
   );
   write(folder, "package.json", '{ "type": "commonjs" }'); // as npm init has it
   const why = /Top-level await is currently not supported with the "cjs" output/;
-  await start(script).stderr.next(why);
-  assert.equal(await start(module).exited(), 0);
+  await startScript(script).stderr.next(why);
+  assert.equal(await startScript(module).exitStatus(), 0);
   write(folder, "package.json", '{ "type": "module" }');
-  assert.equal(await start(script).exited(), 0);
+  assert.equal(await startScript(script).exitStatus(), 0);
 });
 
 test("`You installed esbuild for another platform than the one you're currently using`", async () => {
@@ -74,7 +72,7 @@ test("`You installed esbuild for another platform than the one you're currently 
   const installed = install(temporaryFolder());
   const own = join(installed, "node_modules/@esbuild");
   cpSync(join(packages, "@esbuild"), own, { recursive: true });
-  assert.equal(await use(installed).exited(), 0);
+  assert.equal(await use(installed).exitStatus(), 0);
 });
 
 test("`Failed to load zeromq.js addon.node`, with `Manifest file not found`", async () => {
@@ -111,7 +109,7 @@ test("`libc.musl-x86_64.so.1: cannot open shared object file`", { skip: noMusl }
   await loadOn("").stdout.next("loaded");
 });
 
-test("a bundle does not start: `Manifest file not found`, `Dynamic require of \"module\" is not supported`, `__dirname is not defined`", async () => {
+test('a bundle does not start: `Manifest file not found`, `Dynamic require of "module" is not supported`, `__dirname is not defined`', async () => {
   const contents = 'import { Publisher } from "zeromq"; new Publisher();';
   const require = `import { createRequire } from "node:module";
     const require = createRequire(import.meta.url);`;
@@ -131,13 +129,13 @@ test("a bundle does not start: `Manifest file not found`, `Dynamic require of \"
         outfile,
         platform: "node",
       });
-      return run(process.execPath, [outfile]);
+      return startProgram(process.execPath, [outfile]);
     };
     await (await bundle(project(), [])).stderr.next(why);
     const alone = await bundle(temporaryFolder(), ["zeromq"]);
     await alone.stderr.next(/Cannot find (module|package) 'zeromq'/);
     const beside = await bundle(project(), ["zeromq"]);
-    assert.equal(await beside.exited(), 0);
+    assert.equal(await beside.exitStatus(), 0);
   }
 });
 
@@ -145,7 +143,7 @@ test("`zmq.socket is not a function`", async () => {
   const old = 'import zmq from "zeromq"; zmq.socket("sub");';
   await evaluate(old).stderr.next(/zmq\.socket is not a function/);
   const now = 'import { Subscriber } from "zeromq"; new Subscriber();';
-  assert.equal(await evaluate(now).exited(), 0);
+  assert.equal(await evaluate(now).exitStatus(), 0);
   const compatible = old.replace('"zeromq"', '"zeromq/v5-compat.js"');
   await evaluate(`${compatible} console.log("works");`).stdout.next("works");
 });
@@ -153,26 +151,26 @@ test("`zmq.socket is not a function`", async () => {
 test("`Cannot read properties of undefined (reading 'Subscriber')`", async () => {
   // CommonJS, as every .ts file is where package.json has no "type": "module".
   const folder = project();
-  const startFile = (code: string) => start(write(folder, "camera.cts", code));
+  const startFile = (code: string) => startScript(write(folder, "camera.cts", code));
   const byDefault = startFile('import zmq from "zeromq"; new zmq.Subscriber();');
   const why = /Cannot read properties of undefined \(reading 'Subscriber'\)/;
   await byDefault.stderr.next(why);
   const byName = 'import { Subscriber } from "zeromq"; new Subscriber();';
-  assert.equal(await startFile(byName).exited(), 0);
+  assert.equal(await startFile(byName).exitStatus(), 0);
 });
 
 test("`does not provide an export named 'Request'`, `Named export 'Request' not found`", async () => {
   const code = 'import { Request } from "zeromq"; new Request();';
   const folder = project();
   const script = write(folder, "client.ts", code);
-  assert.equal(await start(script).exited(), 0);
+  assert.equal(await startScript(script).exitStatus(), 0);
 
   // What version 5 exports is a function, zmq.socket().
   const version5 = join(folder, "node_modules/zeromq");
   mkdirSync(version5, { recursive: true });
   write(version5, "index.js", "module.exports = { socket() {} };");
   const why = /does not provide an export named 'Request'/;
-  await start(script).stderr.next(why);
+  await startScript(script).stderr.next(why);
   await evaluate(code, folder).stderr.next(/Named export 'Request' not found/);
 });
 
@@ -182,7 +180,7 @@ test("TypeScript: a frame may be `undefined`, and `is not assignable`", async ()
     const compilerOptions = { ...flags, module: "nodenext", target: "es2022" };
     const cwd = project(JSON.stringify({ compilerOptions }));
     write(cwd, "camera.ts", code);
-    return run(process.execPath, [join(packages, "typescript/bin/tsc")], { cwd });
+    return startProgram(process.execPath, [join(packages, "typescript/bin/tsc")], { cwd });
   };
   const camera = (message: string) => `import { Subscriber } from "zeromq";
     for await (const [message] of new Subscriber()) {
@@ -192,12 +190,12 @@ test("TypeScript: a frame may be `undefined`, and `is not assignable`", async ()
   const naive = await tsc(camera("message"));
   await naive.stdout.next(/undefined' is not assignable to type/);
   const wise = await tsc(camera('message ?? Buffer.from("")'));
-  assert.equal(await wise.exited(), 0, wise.stdout.all.join("\n"));
+  assert.equal(await wise.exitStatus(), 0, wise.stdout.all.join("\n"));
 });
 
 test("`Radio` and `Dish` are not there", async () => {
   const load = (from: string) => `import { Radio } from "${from}"; new Radio();`;
   const naive = evaluate(load("zeromq"));
   await naive.stderr.next(/Named export 'Radio' not found|export named 'Radio'/);
-  assert.equal(await evaluate(load("zeromq/draft.js")).exited(), 0);
+  assert.equal(await evaluate(load("zeromq/draft.js")).exitStatus(), 0);
 });
