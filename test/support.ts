@@ -1,14 +1,15 @@
 // What tests are made of. When a test ends, so does all that it has started or opened.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "node:test";
-import { context, type EventType, Pair, type Socket } from "zeromq";
+import { context, type EventType, Pair, type Socket, Subscriber, type XPublisher } from "zeromq";
 import { exitOnSignals, killAll, Lines, startProgram, withTimeout } from "../tools/child.ts";
-import { ipcEndpoint, tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
+import { freePort, ipcEndpoint, tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
 import { read, root } from "../tools/repository.ts";
 
 // A socket that nothing refers to any more may be closed as garbage.
@@ -87,6 +88,19 @@ export function connect<S extends Socket>(socket: S, endpoint: string): S {
   return socket;
 }
 
+/** Connects a subscriber, and waits until its subscription is at the XPublisher. */
+export async function subscribe(
+  publisher: XPublisher, // with `verbosity: "allSubs"`
+  endpoint: string,
+  topic = "",
+  options?: ConstructorParameters<typeof Subscriber>[0],
+): Promise<Subscriber> {
+  const subscriber = connect(new Subscriber(options), endpoint);
+  subscriber.subscribe(topic);
+  await publisher.receive();
+  return subscriber;
+}
+
 /** Waits for a socket's next event, like "handshake", or throws at TIMEOUT; misses earlier ones. */
 export function event(socket: Socket, type: EventType): Promise<unknown> {
   const next = new Promise((resolve) => socket.events.on(type, resolve));
@@ -149,6 +163,30 @@ export async function assertRepeats(lines: Lines, line: string | RegExp, min: nu
   await lines.next(line, 4);
   const apart = (performance.now() - begin) / 4;
   assert.ok(apart > min && apart < max, `${line} every ${apart} ms`);
+}
+
+/**
+ * Lays a cable to a TCP endpoint: who connects to its endpoint is passed on. After cut(), no bytes
+ * pass over the connections that there are, and neither end is told; new ones work.
+ * @param onBytes gets what passes, in both directions
+ */
+export async function layCable(to: string, onBytes = (_: Buffer) => {}) {
+  const ends = new Set<net.Socket>();
+  const cable = net.createServer((near) => {
+    const far = net.connect(Number(new URL(to).port), "127.0.0.1");
+    near.pipe(far).pipe(near);
+    for (const end of [near, far])
+      ends.add(
+        end
+          .unref()
+          .on("error", () => {})
+          .on("data", onBytes),
+      );
+  });
+  const port = await freePort();
+  await once(cable.listen(port, "127.0.0.1").unref(), "listening");
+  const cut = () => ends.forEach((end) => end.unpipe());
+  return { endpoint: `tcp://127.0.0.1:${port}`, cut };
 }
 
 /** What comes before a ZMTP 3 connection's first message. */

@@ -1,7 +1,6 @@
 // docs/troubleshooting.md: receiving, and asking and answering.
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
-import net from "node:net";
 import { test } from "node:test";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import {
@@ -20,8 +19,19 @@ import {
   XSubscriber,
 } from "zeromq";
 import { TIMEOUT } from "../../tools/child.ts";
-import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, close, connect, event, comesFirst, open, program, timedOut } from "../support.ts";
+import { tcpEndpoint } from "../../tools/endpoints.ts";
+import {
+  bind,
+  close,
+  comesFirst,
+  connect,
+  event,
+  layCable,
+  open,
+  program,
+  subscribe,
+  timedOut,
+} from "../support.ts";
 
 const wrongState = {
   code: "EFSM",
@@ -41,10 +51,7 @@ async function publishTo(...topics: string[]) {
   const endpoint = await bind(publisher);
   const subscribers: Subscriber[] = [];
   for (const topic of topics) {
-    const subscriber = connect(new Subscriber(), endpoint);
-    subscriber.subscribe(topic);
-    await publisher.receive();
-    subscribers.push(subscriber);
+    subscribers.push(await subscribe(publisher, endpoint, topic));
   }
   return { endpoint, publisher, subscribers };
 }
@@ -191,44 +198,11 @@ test("how do I receive from several sockets?", async () => {
   await Promise.all(loops);
 });
 
-/** What passes bytes on to a port, until it is cut: then neither end is told. */
-async function lay(port: number) {
-  const ends: [net.Socket, net.Socket][] = [];
-  const cable = net.createServer((near) => {
-    const far = net.connect(port, "127.0.0.1");
-    near.pipe(far).pipe(near);
-    for (const end of [near, far]) end.on("error", () => {});
-    ends.push([near, far]);
-  });
-  const own = await freePort();
-  await once(cable.listen(own, "127.0.0.1"), "listening");
-  return {
-    endpoint: `tcp://127.0.0.1:${own}`,
-    cut() {
-      for (const [near, far] of ends) {
-        near.unpipe(far);
-        far.unpipe(near);
-      }
-    },
-    remove() {
-      cable.close();
-      for (const end of ends.flat()) end.destroy();
-    },
-  };
-}
-
-test("a subscriber or a worker falls silent, and no event tells", async (t) => {
+test("a subscriber or a worker falls silent, and no event tells", async () => {
   const publisher = new XPublisher({ verbosity: "allSubs" });
-  const cable = await lay(Number((await bind(publisher)).split(":")[2]));
-  t.after(cable.remove);
-  const subscribe = async (options?: object) => {
-    const subscriber = connect(new Subscriber(options), cable.endpoint);
-    subscriber.subscribe();
-    await publisher.receive();
-    return subscriber;
-  };
-  const naive = await subscribe();
-  const wise = await subscribe({ heartbeatInterval: 100 });
+  const cable = await layCable(await bind(publisher));
+  const naive = await subscribe(publisher, cable.endpoint);
+  const wise = await subscribe(publisher, cable.endpoint, "", { heartbeatInterval: 100 });
   const noticed = [event(wise, "disconnect"), event(wise, "handshake")];
   const silent = event(naive, "disconnect");
   cable.cut();
