@@ -1,12 +1,12 @@
 #!/usr/bin/env -S node --import tsx
-// Asks five times and awaits each reply. It ends with an error if a reply does
-// not come: a request, or its reply, is lost when the server dies.
+// Asks five times and awaits each reply. It waits for a server forever, but for
+// a reply ten seconds: the request or the reply is lost when the server dies.
 import { Request } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5568";
 const socket = new Request({
-  immediate: true, // send() waits until a server is connected
-  receiveTimeout: 10_000, // ms
+  immediate: true, // despite its name: send() waits for a connected server
+  receiveTimeout: 10_000, // ms; without it, receive() waits forever
   reconnectInterval: 1000, // ms; the default, 100, would flood the screen
 });
 socket.events.on("connect:retry", () => {
@@ -16,10 +16,10 @@ socket.connect(endpoint);
 
 for (let n = 1; n <= 5; n++) {
   await socket.send(JSON.stringify({ n, text: "hello" }));
-  // If receive() fails, the request or the reply is lost or late; the server may
-  // have acted on it already. To ask again, simply make a new Request: in this
-  // one, send() would wait forever, as receive() has not returned a reply.
+  // If this fails, the request or the reply is lost or late, and the server may
+  // have acted on it already. The simplest way to ask again is a new Request:
+  // here, send() would wait forever, as this request still has no reply.
   const [reply] = await socket.receive();
-  console.log("MSG:  %o", String(reply));
+  console.log("MSG:  %o", String(reply)); // %o escapes control characters
 }
-socket.close();
+socket.close(); // An open socket keeps the process alive.

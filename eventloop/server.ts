@@ -1,10 +1,10 @@
 #!/usr/bin/env -S node --import tsx
 // Echoes each request. Meanwhile, the event loop does other work: it prints a
-// line every second. A request, or its reply, is lost when the server dies.
+// line every second. A request or its reply is lost when the server dies.
 import { Router } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5568";
-// Not a Reply: a message that is not a request makes its receive() reject.
+// Not a Reply: its receive() rejects when a message is not a request.
 const socket = new Router({
   maxMessageSize: 1_000_000, // bytes; a larger frame disconnects its sender
 });
@@ -12,8 +12,8 @@ await socket.bind(endpoint);
 console.log("Listening at %s", socket.lastEndpoint);
 setInterval(() => console.log("tick"), 1000);
 
-// Called for each request: [client id, "", request]. The reply begins with the
-// same first two frames, which tell ZeroMQ whom to send it to.
+// Called for each request: [client id, "", request]. The frames before the
+// request lead a reply to its client, so the reply begins with the same two.
 async function echo(frames: Buffer[]) {
   const request = frames.at(-1) ?? "";
   console.log("MSG:  %o", String(request).slice(0, 60)); // It may be long.

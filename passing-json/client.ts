@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
 // A worker: pulls JSON jobs and prints them. Run several: they take turns.
-// The jobs that are queued for a worker are lost when it dies.
+// Jobs that are queued for a worker are lost when it dies.
 import { Pull } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5567";
@@ -13,7 +13,6 @@ socket.events.on("connect:retry", () => {
 socket.connect(endpoint);
 
 type Job = { code: number; text: string };
-
 // Anything may come over a network: this returns only what it has checked.
 function parse(message?: Buffer): Job | undefined {
   try {
@@ -29,7 +28,7 @@ function parse(message?: Buffer): Job | undefined {
 
 for await (const [message] of socket) {
   const job = parse(message);
-  // A control character (Cc) in a stranger's text could change your terminal.
+  // A control character (Cc) in a stranger's text could garble your terminal.
   if (job) console.log("%d :: %s", job.code, job.text.replace(/\p{Cc}/gu, "?"));
   else console.error("Not a job: %o", String(message?.subarray(0, 60)));
 }

@@ -18,5 +18,5 @@ socket.subscribe();
 
 // A message is an array of frames (Buffers). These messages have one frame.
 for await (const [message] of socket) {
-  console.log("MSG 1:  %o", String(message));
+  console.log("MSG 1:  %o", String(message)); // %o escapes control characters
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
-// Like camera1.ts, but over IPC, which connects programs on one machine through
-// a socket with a file path. It misses the same messages as camera1.ts does.
+// Like camera1.ts, but over IPC: a local socket with a file path, for programs
+// on one machine. It misses messages in the same cases as camera1.ts.
 import { tmpdir } from "node:os";
 import { Subscriber } from "zeromq";
 
@@ -15,5 +15,5 @@ socket.connect(endpoint);
 socket.subscribe(); // Without this line nothing arrives.
 
 for await (const [message] of socket) {
-  console.log("MSG 2:  %o", String(message));
+  console.log("MSG 2:  %o", String(message)); // %o escapes control characters
 }
