@@ -1,11 +1,24 @@
-// npm test [-- WORD]: runs the test files, or those with WORD in their path.
-// Node 20 finds no files by a pattern; without it, this could be
-// node --import tsx --test "test/**/*.test.ts"
-import { readdirSync } from "node:fs";
+// npm test [-- WORD]: runs the test files, or those with WORD in their path, and ends with a verdict.
+import { mkdtempSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { exitOnSignals, plainEnv } from "../tools/child.ts";
 import { root } from "../tools/repository.ts";
+
+/** Says why the tests cannot run on this machine, whatever the examples do. */
+function stop(reason: string): never {
+  console.log(`The tests cannot run here: ${reason}`);
+  process.exit(1);
+}
+if ("pnp" in process.versions) {
+  stop("they need a folder node_modules, which Yarn makes with nodeLinker: node-modules.");
+}
+try {
+  rmdirSync(mkdtempSync(join(root, ".project-")));
+} catch (error) {
+  stop(`they write into the repository's folder. ${error}`);
+}
 
 const [word = ""] = process.argv.slice(2);
 const folder = join(root, "test");
@@ -14,9 +27,15 @@ const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
   .map((file) => join(folder, file))
   .reverse(); // so that what takes longest, the recipes and the examples, begins early
 
+// The verdict is about the examples, not about the user's settings.
+process.env = plainEnv();
+const ending = new AbortController();
+process.on("exit", () => ending.abort()); // and the test files end with this process
+exitOnSignals();
+
 let passed = 0;
 let failed = 0;
-const results = run({ files, concurrency: 6, timeout: 180_000 })
+const results = run({ files, concurrency: 6, timeout: 180_000, signal: ending.signal })
   .on("test:fail", () => failed++)
   .on("test:pass", ({ name, skip }) => {
     if (files.includes(name)) {

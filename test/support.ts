@@ -25,6 +25,16 @@ afterEach(async () => {
 context.blocky = false;
 exitOnSignals();
 
+/** What npm runs for each name. */
+export const { scripts: commands } = JSON.parse(read("package.json"));
+
+/** Starts what `npm run NAME -- ARG …` runs, without a shell, so that signals reach it. */
+export function startCommand(name: string, args: string[] = [], env = {}) {
+  const [node, ...words] = commands[name].split(" ");
+  assert.equal(node, "node");
+  return startProgram(process.execPath, [...words, ...args], { env });
+}
+
 /** The examples, easiest first: a folder each. */
 export const examples = ["waynes-world", "passing-json", "eventloop"];
 
@@ -187,6 +197,20 @@ export async function layCable(to: string, onBytes = (_: Buffer) => {}) {
   await once(cable.listen(port, "127.0.0.1").unref(), "listening");
   const cut = () => ends.forEach((end) => end.unpipe());
   return { endpoint: `tcp://127.0.0.1:${port}`, cut };
+}
+
+/** Counts processes: each that runs `code` holds a connection until it ends, however it ends. */
+export async function census() {
+  const ends: Promise<unknown>[] = [];
+  const server = net.createServer((socket) => {
+    socket.resume().on("error", () => {});
+    ends.push(new Promise((resolve) => socket.on("close", resolve)));
+  });
+  const port = await freePort();
+  await once(server.listen(port, "127.0.0.1").unref(), "listening");
+  const connect = `connect(${port},"127.0.0.1").on("error",()=>{}).unref()`;
+  const code = `import{connect}from"node:net";${connect}`;
+  return { code, ends };
 }
 
 /** What comes before a ZMTP 3 connection's first message. */

@@ -1,6 +1,7 @@
 // Starts programs as a user does, and reads what they print.
 import { spawn, type SpawnOptionsWithoutStdio } from "node:child_process";
 import { constants } from "node:os";
+import { delimiter, dirname } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -76,10 +77,14 @@ export type Program = ReturnType<typeof startProgram>;
 
 const running = new Set<Program>();
 
-// When this process exits, what it has started is ended with it.
-process.on("exit", () => {
-  for (const { child } of running) child.kill();
-});
+/** Ends a program, even one that was stopped by SIGSTOP. */
+function end({ child }: Program) {
+  child.kill();
+  if (process.platform !== "win32") child.kill("SIGCONT");
+}
+
+// A signal would end this process without this event: hence exitOnSignals().
+process.on("exit", () => running.forEach(end));
 
 /** Lets this process exit on Ctrl-C and the like, and when nobody reads its output any more. */
 export function exitOnSignals() {
@@ -89,13 +94,16 @@ export function exitOnSignals() {
   process.stdout.on("error", () => process.exit());
 }
 
-// NODE_OPTIONS and the like change what Node prints; NODE_TEST_CONTEXT makes a run inside a test
-// report to ours. On a terminal, node:test sets FORCE_COLOR. A proxy is not for this machine.
-const unwanted = /^(NODE_.*|FORCE_COLOR|NO_COLOR|TSX_.*|(HTTPS?|ALL|NO)_PROXY)$/i;
+// What changes how Node, tsx or Python behave, or what they print. node:test sets some itself:
+// NODE_TEST_CONTEXT and, on a terminal, FORCE_COLOR. A proxy is not for this machine.
+const unwanted =
+  /^((NODE|UV|TSX|ESBUILD)_.*|PYTHON.*|OPENSSL_CONF|(FORCE|NO)_COLOR|(HTTPS?|ALL|NO)_PROXY)$/i;
 
-/** The environment, without what would change how programs behave that are started here. */
-export const plainEnv = () =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => !unwanted.test(name)));
+/** The environment without the user's settings, in which `node` is the one that runs this. */
+export const plainEnv = () => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !unwanted.test(name))),
+  PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
+});
 
 /** Starts a command like spawn(): by default in the repository; `env` is added to plainEnv(). */
 export function startProgram(
@@ -138,6 +146,6 @@ export async function startServer(script: string, ...args: string[]) {
 
 /** Ends all that was started, and waits until it has ended. */
 export async function killAll() {
-  for (const { child } of running) child.kill();
+  running.forEach(end);
   await Promise.all([...running].map(({ ended }) => ended));
 }

@@ -1,62 +1,51 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout } from "node:timers/promises";
-import { Router } from "zeromq";
-import { type Program, startScript } from "../../tools/child.ts";
+import { type Program, withTimeout } from "../../tools/child.ts";
 import { ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
-import { examples, notOnWindows, open } from "../support.ts";
+import { census, examples, notOnWindows, startCommand } from "../support.ts";
 
-const START = "tools/start.ts";
-
-/** Fails where a server or a client of an endpoint is still running. */
-async function assertNobodyIsLeft(endpoint: string) {
-  const router = open(new Router());
-  let peers = 0;
-  router.events.on("accept", () => peers++);
-  // A server that was ended frees its endpoint a moment later.
-  while (
-    !(await router.bind(endpoint).then(
-      () => true,
-      () => false,
-    ))
-  )
-    await setTimeout(50);
-  await setTimeout(2100); // a client tries again within two seconds
-  assert.equal(peers, 0, "a client is still running");
+/** Starts a show, with a count of its processes. */
+async function startShow(example: string, ...endpoints: string[]) {
+  const { code, ends } = await census();
+  const NODE_OPTIONS = `--import data:text/javascript,${encodeURIComponent(code)}`;
+  return { ...startCommand("start", [example, ...endpoints], { NODE_OPTIONS }), ends };
 }
 
-/** Expects an example to print some lines, and all to end when it is stopped. */
+/** Expects an example to print some lines, and all `processes` to end when it is stopped. */
 function testShow(
   example: string,
+  processes: number,
   until: string,
   stop: (shown: Program) => unknown,
   status: number,
   ...lines: string[]
 ) {
-  test(`npm start -- ${example} goes on until ${until}`, { skip: notOnWindows }, async () => {
-    const endpoints = [await tcpEndpoint(), ipcEndpoint()];
-    const shown = startScript(START, example, ...endpoints);
+  test(`npm start -- ${example} runs until ${until}`, { skip: notOnWindows }, async () => {
+    const shown = await startShow(example, await tcpEndpoint(), ipcEndpoint());
     for (const line of lines) await shown.stdout.next(line);
     stop(shown);
     assert.equal(await shown.exitStatus(), status);
     assert.deepEqual(shown.stderr.all, []);
-    await Promise.all(endpoints.map(assertNobodyIsLeft));
+    assert.ok(shown.ends.length >= processes);
+    await withTimeout(Promise.all(shown.ends), "a program is still running");
   });
 }
 
 testShow(
   "waynes-world",
+  4,
   "Ctrl-C",
   ({ child }) => child.kill("SIGINT"),
   130,
-  "server.ts   Camera 1?",
-  "server.ts   Camera 2?",
-  "camera1.ts  MSG 1:  'Camera 1'",
-  "camera2.ts  MSG 2:  'Camera 2'",
+  "server.ts  Camera 1?",
+  "server.ts  Camera 2?",
+  "camera1.ts MSG 1:  'Camera 1'",
+  "camera2.ts MSG 2:  'Camera 2'",
 );
 
 testShow(
   "passing-json",
+  4,
   "the terminal is closed",
   ({ child }) => child.kill("SIGHUP"),
   129,
@@ -65,37 +54,45 @@ testShow(
   "client.ts 2 200 :: hello world",
 );
 
-const echoed = `client.ts   MSG:  '{"n":5,"text":"hello"}'`;
 testShow(
   "eventloop",
+  3,
   "nobody reads it",
   ({ child }) => child.stdout.destroy(),
   0,
-  `server.ts   MSG:  '{"n":5,"text":"hello"}'`,
-  echoed,
-  echoed, // of the client's next start
+  `server.ts MSG:  '{"n":5,"text":"hello"}'`,
+  `client.ts MSG:  '{"n":5,"text":"hello"}'`,
 );
 
+test("npm start -- eventloop starts the client again a second after its end", async () => {
+  const { stdout } = await startShow("eventloop", await tcpEndpoint());
+  const last = /^client.*"n":5/;
+  await stdout.next(last);
+  const begin = performance.now();
+  await stdout.next(last, 3);
+  const apart = (performance.now() - begin) / 3;
+  assert.ok(apart > 1000, `${apart}`);
+});
+
 test("npm start -- EXAMPLE lists the examples that there are", async () => {
-  const { stdout, stderr, exitStatus } = startScript(START, "wayne");
+  const { stdout, stderr, exitStatus } = startCommand("start", ["wayne"]);
   assert.equal(await exitStatus(), 1);
   assert.deepEqual(stderr.all, [`No example wayne; there are ${examples.join(", ")}.`]);
   assert.deepEqual(stdout.all, []);
 });
 
 test("npm start ends all when a script cannot start, and shows why", async () => {
-  const endpoint = await tcpEndpoint();
   // A server can bind to all interfaces, but no client can connect to them.
-  const everywhere = endpoint.replace("127.0.0.1", "*");
+  const everywhere = (await tcpEndpoint()).replace("127.0.0.1", "*");
   for (const [label, bad] of [
     ["server.ts  ", "nowhere"],
     ["client.ts .", everywhere],
   ]) {
-    const { stdout, stderr, exitStatus } = startScript(START, "passing-json", bad);
+    const { stdout, stderr, exitStatus, ends } = await startShow("passing-json", bad);
     assert.equal(await exitStatus(), 1);
     await stdout.next(RegExp(`^${label} \\[?Error: Invalid argument`));
     assert.ok(stdout.all.some((line) => line.includes(` address: '${bad}'`)));
     assert.deepEqual(stderr.all, []);
+    await withTimeout(Promise.all(ends), "a program is still running");
   }
-  await assertNobodyIsLeft(endpoint);
 });
