@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -76,6 +76,12 @@ const ipcError =
     .catch((error) => error.code));
 /** Why a test that needs IPC is skipped, if it is: not all Windows have IPC. */
 export const noIpc = ipcError === "EAFNOSUPPORT" && "this system has no IPC";
+
+/** TypeScript's compiler, without its bin/tsc, which needs Node 20.10. */
+export const tsc = join(root, "node_modules/typescript/lib/tsc.js");
+
+/** Why a test that needs it is skipped, if it is. */
+export const noTypeScript = !existsSync(tsc) && "TypeScript is not installed";
 
 /** This machine's address on its network, if it has one. */
 export const outsideAddress = Object.values(networkInterfaces())

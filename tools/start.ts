@@ -31,7 +31,7 @@ if (!Object.hasOwn(shows, example)) {
 exitOnSignals();
 
 const [server, ...clients] = shows[example];
-const width = Math.max(...shows[example].map(({ label }) => label.length));
+const width = Math.max(...shows[example].map(({ label }) => label.length)) + 1;
 
 /** Starts a program whose lines are shown, and whose failure ends all. */
 function show({ file, label, args }: typeof server) {

@@ -37,10 +37,10 @@ testShow(
   "Ctrl-C",
   ({ child }) => child.kill("SIGINT"),
   130,
-  "server.ts  Camera 1?",
-  "server.ts  Camera 2?",
-  "camera1.ts MSG 1:  'Camera 1'",
-  "camera2.ts MSG 2:  'Camera 2'",
+  "server.ts   Camera 1?",
+  "server.ts   Camera 2?",
+  "camera1.ts  MSG 1:  'Camera 1'",
+  "camera2.ts  MSG 2:  'Camera 2'",
 );
 
 testShow(
@@ -49,9 +49,9 @@ testShow(
   "the terminal is closed",
   ({ child }) => child.kill("SIGHUP"),
   129,
-  "server.ts   Hello world?",
-  "client.ts 1 200 :: hello world",
-  "client.ts 2 200 :: hello world",
+  "server.ts    Hello world?",
+  "client.ts 1  200 :: hello world",
+  "client.ts 2  200 :: hello world",
 );
 
 testShow(
@@ -60,8 +60,8 @@ testShow(
   "nobody reads it",
   ({ child }) => child.stdout.destroy(),
   0,
-  `server.ts MSG:  '{"n":5,"text":"hello"}'`,
-  `client.ts MSG:  '{"n":5,"text":"hello"}'`,
+  `server.ts  MSG:  '{"n":5,"text":"hello"}'`,
+  `client.ts  MSG:  '{"n":5,"text":"hello"}'`,
 );
 
 test("npm start -- eventloop starts the client again a second after its end", async () => {
@@ -85,8 +85,8 @@ test("npm start ends all when a script cannot start, and shows why", async () =>
   // A server can bind to all interfaces, but no client can connect to them.
   const everywhere = (await tcpEndpoint()).replace("127.0.0.1", "*");
   for (const [label, bad] of [
-    ["server.ts  ", "nowhere"],
-    ["client.ts .", everywhere],
+    ["server.ts   ", "nowhere"],
+    ["client.ts . ", everywhere],
   ]) {
     const { stdout, stderr, exitStatus, ends } = await startShow("passing-json", bad);
     assert.equal(await exitStatus(), 1);
