@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { cpus } from "node:os";
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Dealer, Publisher, Push, version } from "zeromq";
 import {
   exitOnSignals,
@@ -77,20 +77,21 @@ async function flood(name: string, socket: Push | Publisher, text: string, ...sc
   await time(async () => {
     while (takers.some(({ stdout }) => stdout.all.length === 0)) {
       await socket.send(text);
-      await setTimeout(1);
+      await sleep(1);
     }
   });
   await perSecond(name, async () => {
     const goal = taken() + many;
     for (let sent = 0; sent < many; sent++) await socket.send(text);
-    while (taken() < goal) await setTimeout(1);
+    while (taken() < goal) await sleep(1);
   });
   socket.close();
   await killAll();
 }
 
-const [{ model }] = cpus();
-console.log(`Node ${process.versions.node}, libzmq ${version}, ${cpus().length} × ${model}`);
+const [cpu] = cpus(); // Some systems, like Termux, report none.
+const machine = cpu ? `${cpus().length} × ${cpu.model}` : "unknown processors";
+console.log(`Node ${process.versions.node}, libzmq ${version}, ${machine}`);
 print("", "median", "", `lowest to highest of ${runs}`);
 
 const script = "waynes-world/server.ts";

@@ -5,17 +5,18 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-// Like common.PORT of Node's own tests: a port that the system hands out for
-// port 0, it may hand out again, and some tests need one where nobody listens.
-// Below 32768 it hands out none; each process begins at another number.
-let port = 10_000 + ((process.pid * 64) % 20_000);
+// Like common.PORT of Node's own tests: a port that the system hands out for port 0, it may hand
+// out again, and some tests need one where nobody listens. Below 32768 it hands out none. Each of
+// 200 processes that start one after the other has 100 ports of its own.
+let port = 10_000 + (process.pid % 200) * 100;
 
-/** A TCP port on 127.0.0.1 where nobody listens. Throws any error but that a port is in use. */
+/** A TCP port on 127.0.0.1 where nobody listens. Throws any error but that it is in use. */
 export async function freePort(): Promise<number> {
-  const candidate = ++port;
+  const candidate = port++;
   const server = createServer().listen(candidate, "127.0.0.1");
   const bound = await once(server, "listening").catch((error) => {
-    if (error.code !== "EADDRINUSE") throw error;
+    // Windows reserves ranges of ports, with EACCES.
+    if (error.code !== "EADDRINUSE" && error.code !== "EACCES") throw error;
   });
   server.close();
   return bound ? candidate : freePort();
@@ -26,7 +27,7 @@ export const tcpEndpoint = async () => `tcp://127.0.0.1:${await freePort()}`;
 
 const folders: string[] = [];
 process.on("exit", () => {
-  // On Windows, not while one is the current folder of a process that ends.
+  // Windows removes no folder in which a process is still ending: it is tried again.
   for (const path of folders) rmSync(path, { recursive: true, force: true, maxRetries: 9 });
 });
 

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startScript } from "../../tools/child.ts";
 import { read } from "../../tools/repository.ts";
-import { noIpc, notOnWindows } from "../support.ts";
+import { noIpc, notOnWindows, startCommand } from "../support.ts";
 
 const FIGURES = / +([\d,]+) (ms|µs|\/s) +([\d,]+) to ([\d,]+)$/;
 
@@ -10,9 +9,9 @@ const FIGURES = / +([\d,]+) (ms|µs|\/s) +([\d,]+) to ([\d,]+)$/;
 const shape = (row: string) =>
   row.replace(/^Node [\d.]+, libzmq [\d.]+, \d+ × .+/, "Node").replace(FIGURES, " $2");
 
-test("npm run bench measures what the README shows, five times each", { skip: noIpc }, async () => {
+test("npm run bench prints what the README shows", { skip: noIpc }, async () => {
   const [, table] = /^```text\n(Node .*?)\n```$/ms.exec(read("README.md")) ?? [];
-  const { stdout, stderr, exitStatus } = startScript("tools/bench.ts", "0.005");
+  const { stdout, stderr, exitStatus } = startCommand("bench", ["0.005"]);
   const shown = table.split("\n").map(shape);
   for (const line of shown) assert.equal(shape(await stdout.next(/./)), line);
   assert.equal(await exitStatus(), 0);
@@ -28,14 +27,21 @@ test("npm run bench measures what the README shows, five times each", { skip: no
 });
 
 test("npm run bench says what is wrong with a SIZE", async () => {
-  const { stderr, exitStatus } = startScript("tools/bench.ts", "small");
+  const { stderr, exitStatus } = startCommand("bench", ["small"]);
   assert.equal(await exitStatus(), 1);
   assert.deepEqual(stderr.all, ["SIZE must be a number above 0, like 0.1"]);
 });
 
-test("Ctrl-C ends npm run bench", { skip: notOnWindows }, async () => {
-  const { child, stdout, exitStatus } = startScript("tools/bench.ts");
-  await stdout.next(/median/);
-  child.kill("SIGINT");
-  assert.equal(await exitStatus(), 130);
-});
+test(
+  "npm run bench needs no list of processors, and ends on Ctrl-C",
+  { skip: notOnWindows },
+  async () => {
+    const none = `data:text/javascript,import{syncBuiltinESMExports}from"module";import os from"os";os.cpus=()=>[];syncBuiltinESMExports()`;
+    const NODE_OPTIONS = `--import "${none.replaceAll('"', "'")}"`;
+    const { child, stdout, exitStatus } = startCommand("bench", [], { NODE_OPTIONS });
+    await stdout.next(/^Node .*, unknown processors$/);
+    await stdout.next(/^start/);
+    child.kill("SIGINT");
+    assert.equal(await exitStatus(), 130);
+  },
+);

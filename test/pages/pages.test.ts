@@ -1,18 +1,30 @@
 // What the pages show is what happens, and what they name is there.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { startProgram, startServer, startScript } from "../../tools/child.ts";
+import { startProgram, startServer } from "../../tools/child.ts";
 import { freePort } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import { defaultsOf, examples, noIpc, outsideAddress, scripts, servers } from "../support.ts";
+import {
+  defaultsOf,
+  examples,
+  noIpc,
+  notOnWindows,
+  outsideAddress,
+  scripts,
+  servers,
+  startCommand,
+} from "../support.ts";
 
-const readme = read("README.md");
-const { engines, scripts: commands } = JSON.parse(read("package.json"));
+const README = "README.md";
+const RECIPES = "docs/recipes.md";
+const TROUBLES = "docs/troubleshooting.md";
+const readme = read(README);
 
 /** What the group in a pattern matches, for each match in a text. */
 const all = (pattern: RegExp, text: string) => [...text.matchAll(pattern)].map(([, part]) => part);
@@ -21,9 +33,29 @@ const all = (pattern: RegExp, text: string) => [...text.matchAll(pattern)].map((
 function section(example: string) {
   const letters = (text: string) => text.toLowerCase().replace(/[^a-z]/g, "");
   const found = readme.split(/^##+ /m).find((part) => letters(part).startsWith(letters(example)));
-  assert.ok(found, `README.md has no section whose heading begins like ${example}`);
+  assert.ok(found, `${README} has no section whose heading begins like ${example}`);
   return found;
 }
+
+/** Starts what one types in a folder: `./server.ts`. */
+function startTyped(folder: string, typed: string) {
+  const [file, ...args] = typed.split(" ");
+  const cwd = join(root, folder);
+  if (knowsFirstLines) return startProgram(file, args, { cwd });
+  return startProgram(process.execPath, ["--import", "tsx", file, ...args], { cwd });
+}
+// BusyBox's env has no -S.
+const knowsFirstLines = !notOnWindows && spawnSync("env", ["-S", "true"]).status === 0;
+
+test("npm start prints what its picture shows", { skip: noIpc }, async () => {
+  const { stdout, stderr } = startCommand("start");
+  const shown = all(/>(\w+\.ts .*?)</g, read("docs/npm-start.svg"));
+  for (const line of shown.slice(0, 2)) await stdout.next(line);
+  for (const line of new Set(shown)) {
+    while (!stdout.all.includes(line)) await stdout.next(/./);
+  }
+  assert.deepEqual(stderr.all, []);
+});
 
 for (const example of examples) {
   // A prompt is a terminal. They use the endpoints that the scripts have by
@@ -35,7 +67,7 @@ for (const example of examples) {
     for (const terminal of block.split(/^(?=[\w-]+\$ )/m)) {
       const [prompt, ...lines] = terminal.trimEnd().split("\n");
       const [folder, command] = prompt.split("$ ");
-      const program = startScript(join(folder, command));
+      const program = startTyped(folder, command);
       // The next terminal's turn comes when there is something to see here.
       const alone = lines.includes("tick") ? 2 : 1;
       for (const line of lines.slice(0, alone)) await program.stdout.next(line);
@@ -90,9 +122,7 @@ for (const script of servers) {
 
 test("npm run doctor prints what the README shows", { skip: noIpc }, async () => {
   const [block] = all(/^```console\n(Layer 1.*?)\n```/gms, readme);
-  const [command, ...doctor] = commands.doctor.split(" ");
-  assert.equal(command, "node"); // it needs no package
-  const { stdout, exitStatus } = startProgram(process.execPath, doctor);
+  const { stdout, exitStatus } = startCommand("doctor");
   assert.equal(await exitStatus(), 0, stdout.all.join("\n"));
   const shape = (lines: string) =>
     lines
@@ -105,7 +135,7 @@ test("npm run doctor prints what the README shows", { skip: noIpc }, async () =>
 
 test("the oldest Node is that of package.json", () => {
   const [oldest] = all(/^You need Node ([\d.]+) or newer/gm, readme);
-  assert.equal(engines.node, `>=${oldest}`);
+  assert.equal(JSON.parse(read("package.json")).engines.node, `>=${oldest}`);
 });
 
 test("each row of troubles has a test of its name, and each such test a row", () => {
@@ -115,10 +145,10 @@ test("each row of troubles has a test of its name, and each such test a row", ()
     .filter((file) => file.startsWith("troubles-"))
     .flatMap((file) => [...read(`test/pages/${file}`).matchAll(title)])
     .map(([, double, single]) => single ?? double.replaceAll("\\", ""));
-  assert.deepEqual(titles.sort(), all(row, read("docs/troubleshooting.md")).sort());
+  assert.deepEqual(titles.sort(), all(row, read(TROUBLES)).sort());
 });
 
-for (const page of ["README.md", "docs/recipes.md", "docs/troubleshooting.md"]) {
+for (const page of [README, RECIPES, TROUBLES]) {
   test(`the links in ${page} lead somewhere`, () => {
     for (const link of all(/\]\((?!https:)(.*?)\)/g, read(page))) {
       const [path, anchor] = link.split("#");
