@@ -16,9 +16,14 @@ export function withTimeout<T>(promise: Promise<T>, late: string): Promise<T> {
   return Promise.race([promise, timeout.then(() => Promise.reject(new Error(late)))]);
 }
 
+const matches = (line: string, expected: string | RegExp) =>
+  typeof expected === "string" ? line === expected : expected.test(line);
+
 /** The lines of one output of a program. */
 // Not the iterator of node:readline: it pauses the program at 1,024 lines that nobody has read.
 export class Lines {
+  /** When the program was started, as performance.now() has it. */
+  readonly begun = performance.now();
   /** All lines so far. */
   readonly all: string[] = [];
   /** Emits each "line" as it comes. */
@@ -54,6 +59,11 @@ export class Lines {
     throw new Error([`no line ${expected} (${end}), only:`, ...lines].join("\n  "));
   }
 
+  /** How many lines so far match. */
+  count(expected: string | RegExp): number {
+    return this.all.filter((line) => matches(line, expected)).length;
+  }
+
   /** Skips the lines so far, so that next() waits for one that is still to come. */
   skip() {
     this.#read = this.all.length;
@@ -63,8 +73,7 @@ export class Lines {
     for (;;) {
       while (this.#read < this.all.length) {
         const line = this.all[this.#read++];
-        const matches = typeof expected === "string" ? line === expected : expected.test(line);
-        if (matches && --count === 0) return line;
+        if (matches(line, expected) && --count === 0) return line;
       }
       if (this.#hasEnded) return undefined;
       await new Promise<void>((wake) => (this.#wake = wake));

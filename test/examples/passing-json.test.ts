@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Pull, Push } from "zeromq";
-import { type Program, startServer, startScript } from "../../tools/child.ts";
+import { startServer, startScript } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import {
+  assertRepeats,
   assertSaysNoServer,
   bind,
   bother,
@@ -23,18 +24,16 @@ const ASKED = "Hello world?";
 const JOB = '{"code":200,"text":"hello world"}';
 const DONE = "200 :: hello world";
 
-test("the server pushes a job a second, to two workers by turns", async () => {
+test("the server pushes a job a second, each to one of two workers", async () => {
   const endpoint = await tcpEndpoint();
   const { stdout, stderr } = await startServer(SERVER, endpoint);
   const pulls = [connect(new Pull(), endpoint), connect(new Pull(), endpoint)];
-  for (const pull of pulls) await pull.receive(); // both are there
-  const asked = stdout.all.length;
-  const begin = performance.now();
-  for (const pull of [...pulls, ...pulls, ...pulls])
+  for (const pull of [...pulls, ...pulls, ...pulls]) {
     assert.equal(String(await pull.receive()), JOB);
-  const apart = (performance.now() - begin) / 6;
-  assert.ok(apart > 800 && apart < 1500, `${apart}`);
-  assert.ok(stdout.all.length - asked <= 7, "a line a job, of which one may come late");
+  }
+  await sleep(100); // A line may come after its job.
+  assert.ok(stdout.all.length >= 6, "both have got one job");
+  await assertRepeats(stdout, ASKED, 900, 1350);
   assert.deepEqual(new Set(stdout.all), new Set([ASKED]));
   assert.deepEqual(stderr.all, []);
 });
@@ -52,8 +51,10 @@ test("passing-json: nobody is there yet", async () => {
   await pull.receive();
   pull.close();
   await startServer(SERVER, elsewhere);
-  await worker.stdout.next(DONE, 4); // which takes three seconds or more
-  assert.ok(stdout.all.length <= 3, "it did not wait");
+  await worker.stdout.next(DONE);
+  const asked = stdout.all.length;
+  await worker.stdout.next(DONE, 3); // which takes two seconds or more
+  assert.ok(stdout.all.length <= asked + 1, "it did not wait");
 });
 
 test("the server shows a job that could not be sent, and continues", async () => {
@@ -66,10 +67,9 @@ test("the server shows a job that could not be sent, and continues", async () =>
   assert.equal(String(await pull.receive()), JOB);
 });
 
-/** Starts two workers, and waits until both get jobs. */
+/** Starts two workers, and waits until both get jobs: before that, one may get all of them. */
 async function startWorkers(push: Push, endpoint: string) {
   const workers = [startScript(WORKER, endpoint), startScript(WORKER, endpoint)];
-  // Until both are there, one of them may get all the jobs.
   while (workers.some(({ stdout }) => stdout.all.length === 0)) {
     await push.send('{"code":0,"text":"warm-up"}');
     await sleep(10);
@@ -77,42 +77,26 @@ async function startWorkers(push: Push, endpoint: string) {
   return workers;
 }
 
-/** The codes of the jobs that a worker has done, after the warm-up. */
-const codesOf = ({ stdout }: Program) =>
-  stdout.all.map(Number.parseFloat).filter((code) => code > 0);
-
 test("passing-json: the other side dies", async () => {
   const push = new Push();
   const endpoint = await bind(push);
-  const [first, second] = await startWorkers(push, endpoint);
-  const send = (code: number) => push.send(JSON.stringify({ code, text: "job" }));
-  for (const code of [1, 2, 3, 4, 5, 6]) await send(code);
-  for (const { stdout } of [first, second]) await stdout.next(/ job$/, 3);
-
+  const [mortal, other] = await startWorkers(push, endpoint);
   const gone = event(push, "disconnect");
-  first.child.kill("SIGKILL");
+  mortal.child.kill("SIGKILL");
   await gone;
+  const gap = () => {
+    const [before, last] = other.stdout.all.slice(-2).map((line) => parseInt(line));
+    return last - before;
+  };
   // ZeroMQ's threads tell each other. Until then, every other job is lost.
-  const survived = () => codesOf(second).slice(-3);
-  for (let code = 7; survived()[2] - survived()[0] !== 2; code++) {
-    await send(code);
+  for (let code = 2; gap() !== 1; code++) {
+    await push.send(`{"code":${code},"text":"job"}`);
     await sleep(10);
   }
-
-  const turns = [codesOf(first), codesOf(second).slice(0, 3)];
-  const [one, other] = turns[0][0] === 1 ? turns : turns.reverse();
-  assert.deepEqual(
-    [one, other],
-    [
-      [1, 3, 5],
-      [2, 4, 6],
-    ],
-  );
-
   await close(push);
-  await second.stderr.next(`No server at ${endpoint}: trying again`);
+  await other.stderr.next(`No server at ${endpoint}: trying again`);
   await startServer(SERVER, endpoint);
-  await second.stdout.next(DONE);
+  await other.stdout.next(DONE);
 });
 
 test("passing-json: the other side is slow", { skip: notOnWindows }, async () => {
@@ -124,32 +108,26 @@ test("passing-json: the other side is slow", { skip: notOnWindows }, async () =>
   await quick.stdout.next("1 :: job", 250);
   slow.child.kill("SIGCONT");
   await slow.stdout.next("1 :: job", 250);
-  assert.equal(codesOf(quick).length, 250);
+  assert.equal(quick.stdout.count("1 :: job"), 250);
 });
 
 test("passing-json: the other side sends rubbish", async () => {
   const push = new Push();
   const worker = startScript(WORKER, await bind(push));
-  const plain = [
-    "nonsense",
-    "",
-    "null",
-    "5",
-    "[1]",
-    '"text"',
-    '{"code":200,"text":"cut',
-    '{"code":200}',
-    '{"text":"no code"}',
-    '{"code":"200","text":""}',
-    '{"code":200,"text":5}',
-  ];
   const job = JSON.stringify({ code: -1.5, text: "ü\tö\r\n\x1b\x1b[31m\x9b[2J", more: true });
-  for (const rubbish of [...plain, "\x1b[2J\n", "x".repeat(100)]) {
+  const incomplete = ['{"code":200,"text":"cut', '{"code":200}', '{"text":"no code"}'];
+  const wrong = ['{"code":"200","text":""}', '{"code":200,"text":5}'];
+  for (const [rubbish, shown] of [
+    ...["nonsense", "", "null", "5", "[1]", '"text"', ...incomplete, ...wrong].map((text) => [
+      text,
+      text,
+    ]),
+    ["\x1b[2J\n", "\\x1B[2J\\n"],
+    ["x".repeat(100), "x".repeat(60)],
+  ]) {
     await push.send(rubbish);
     await push.send(job);
     await worker.stdout.next("-1.5 :: ü?ö????[31m?[2J");
-  }
-  for (const shown of [...plain, "\\x1B[2J\\n", "x".repeat(60)]) {
     assert.equal(await worker.stderr.next(/./), `Not a job: '${shown}'`);
   }
   assert.equal(worker.stdout.all.length, worker.stderr.all.length);
