@@ -6,14 +6,7 @@ import { connect } from "node:net";
 import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Dealer, Publisher, Push, version } from "zeromq";
-import {
-  exitOnSignals,
-  killAll,
-  startProgram,
-  startServer,
-  startScript,
-  withTimeout,
-} from "./child.ts";
+import { exitOnSignals, killAll, startProgram, startScript, withTimeout } from "./child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint } from "./endpoints.ts";
 import { read } from "./repository.ts";
 
@@ -117,7 +110,7 @@ await killAll();
 
 for (const endpoint of endpoints) {
   const name = `echo, ${endpoint.slice(0, 3).toUpperCase()}`;
-  await startServer("eventloop/server.ts", endpoint);
+  await startScript("eventloop/server.ts", endpoint).stdout.next(/./);
   const dealer = new Dealer();
   dealer.connect(endpoint);
   const ask = () => dealer.send(["", message]); // as a Request does

@@ -16,9 +16,6 @@ export function withTimeout<T>(promise: Promise<T>, late: string): Promise<T> {
   return Promise.race([promise, timeout.then(() => Promise.reject(new Error(late)))]);
 }
 
-const matches = (line: string, expected: string | RegExp) =>
-  typeof expected === "string" ? line === expected : expected.test(line);
-
 /** The lines of one output of a program. */
 // Not the iterator of node:readline: it pauses the program at 1,024 lines that nobody has read.
 export class Lines {
@@ -59,11 +56,6 @@ export class Lines {
     throw new Error([`no line ${expected} (${end}), only:`, ...lines].join("\n  "));
   }
 
-  /** How many lines so far match. */
-  count(expected: string | RegExp): number {
-    return this.all.filter((line) => matches(line, expected)).length;
-  }
-
   /** Skips the lines so far, so that next() waits for one that is still to come. */
   skip() {
     this.#read = this.all.length;
@@ -73,7 +65,8 @@ export class Lines {
     for (;;) {
       while (this.#read < this.all.length) {
         const line = this.all[this.#read++];
-        if (matches(line, expected) && --count === 0) return line;
+        const matches = typeof expected === "string" ? line === expected : expected.test(line);
+        if (matches && --count === 0) return line;
       }
       if (this.#hasEnded) return undefined;
       await new Promise<void>((wake) => (this.#wake = wake));

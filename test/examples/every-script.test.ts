@@ -1,6 +1,6 @@
 // What all scripts have in common.
 import assert from "node:assert/strict";
-import { cpSync, existsSync, readdirSync } from "node:fs";
+import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Dealer, Publisher, Push } from "zeromq";
@@ -21,45 +21,36 @@ import {
   writeScript,
 } from "../support.ts";
 
-test("each file in an example's folder is a script, and they begin alike", () => {
-  const hasServer = (folder: string) => existsSync(join(root, folder, "server.ts"));
-  assert.deepEqual(readdirSync(root).filter(hasServer).sort(), [...examples].sort());
-  for (const script of scripts) {
-    assert.match(script, /^[\w-]+\/\w+\.ts$/);
-    assert.ok(read(script).startsWith("#!/usr/bin/env -S node --import tsx\n"), script);
-  }
-});
-
-/** Expects a file to start in plain Node, or with these options, and to take no such endpoint. */
-async function assertStarts(cwd: string, file: string, ...options: string[]) {
-  const args = [...options, file, "--help"];
-  const { stdout, stderr, exitStatus } = startProgram(process.execPath, args, { cwd });
-  assert.equal(await exitStatus(), 1);
-  assert.deepEqual(stdout.all, []);
-  await stderr.next(/Error: Invalid argument/);
-  await stderr.next(/address: '--help'/);
-}
-
-test("`npx tsc --init` and `npx tsc` make JavaScript of them", { skip: noTypeScript }, async () => {
-  const cwd = project("");
-  for (const folder of examples) cpSync(join(root, folder), join(cwd, folder), { recursive: true });
-  for (const args of [["--init"], []]) {
-    const { exitStatus, stdout } = startProgram(process.execPath, [tsc, ...args], { cwd });
-    assert.equal(await exitStatus(), 0, stdout.all.join("\n"));
-  }
-  for (const script of scripts) await assertStarts(cwd, script.replace(".ts", ".js"));
-});
-
 // From Node 22.18 on, Node strips the types by itself.
 const strips = "typescript" in process.features && process.features.typescript;
-const options = strips ? [] : ["--import", "tsx"];
+
+for (const folder of examples) {
+  const title = `${folder} runs in a new project, and after npx tsc as JavaScript`;
+  test(title, { skip: noTypeScript }, async () => {
+    const cwd = project("");
+    cpSync(join(root, folder), cwd, { recursive: true });
+    for (const args of [["--init"], []]) {
+      const { exitStatus, stdout } = startProgram(process.execPath, [tsc, ...args], { cwd });
+      assert.equal(await exitStatus(), 0, stdout.all.join("\n"));
+    }
+    const files = readdirSync(cwd).filter((file) => /(?<!\.d)\.[jt]s$/.test(file));
+    assert.ok(files.includes("server.js"));
+    for (const file of files) {
+      const options = strips || file.endsWith(".js") ? [] : ["--import", "tsx"];
+      const node = [...options, file, "--help"]; // which is no endpoint
+      const { stdout, stderr, exitStatus } = startProgram(process.execPath, node, { cwd });
+      assert.equal(await exitStatus(), 1);
+      await stderr.next(/Error: Invalid argument/);
+      await stderr.next(/address: '--help'/);
+      assert.deepEqual(stdout.all, []);
+    }
+  });
+}
 
 /** Starts a script by itself, sends it a signal when it runs, and expects it to end without error. */
 async function assertEnds(signal: NodeJS.Signals, status: unknown, script: string, copy = script) {
-  const { child, exitStatus, stdout, stderr } = startScript(
-    copy,
-    ...[await tcpEndpoint(), "tcp://127.0.0.1:*"],
-  );
+  const endpoints = [await tcpEndpoint(), "tcp://127.0.0.1:*"];
+  const { child, exitStatus, stdout, stderr } = startScript(copy, ...endpoints);
   // A server has begun its loop, a client waits for one.
   await (servers.includes(script) ? stdout.next(/\?$|tick/) : stderr.next(/^No server at/));
   child.kill(signal);
@@ -80,13 +71,6 @@ function copyThatEnds(script: string) {
 }
 
 for (const script of scripts) {
-  const [folder, file] = script.split("/");
-  test(`${script} runs on its own, and fails where the endpoint is none`, async () => {
-    const cwd = project();
-    cpSync(join(root, folder), cwd, { recursive: true });
-    await assertStarts(cwd, file, ...options);
-  });
-
   // On Windows, there is no such signal: it is ended at once.
   test(`${script} ends on Ctrl-C, without an error`, () => assertEnds("SIGINT", "SIGINT", script));
 

@@ -33,7 +33,7 @@ test("the server pushes a job a second, each to one of two workers", async () =>
   }
   await sleep(100); // A line may come after its job.
   assert.ok(stdout.all.length >= 6, "both have got one job");
-  await assertRepeats(stdout, ASKED, 900, 1350);
+  await assertRepeats(stdout, ASKED, 900, 1700);
   assert.deepEqual(new Set(stdout.all), new Set([ASKED]));
   assert.deepEqual(stderr.all, []);
 });
@@ -108,7 +108,7 @@ test("passing-json: the other side is slow", { skip: notOnWindows }, async () =>
   await quick.stdout.next("1 :: job", 250);
   slow.child.kill("SIGCONT");
   await slow.stdout.next("1 :: job", 250);
-  assert.equal(quick.stdout.count("1 :: job"), 250);
+  assert.equal(quick.stdout.all.filter((line) => line === "1 :: job").length, 250);
 });
 
 test("passing-json: the other side sends rubbish", async () => {

@@ -29,7 +29,7 @@ test("the server publishes to all, by turns, a second apart", { skip: noIpc }, a
   const { stdout, stderr } = await startServer(SERVER, ...endpoints);
   const subscribers = [0, 0, 1, 1].map((n) => connect(new Subscriber(), endpoints[n]));
   for (const socket of subscribers) socket.subscribe();
-  await assertRepeats(stdout, /^Camera [12]\?$/, 900, 1350);
+  await assertRepeats(stdout, /^Camera [12]\?$/, 900, 1700);
   for (const time of [1, 2]) {
     for (const [n, socket] of subscribers.entries()) {
       const expected = n < 2 ? "Camera 1" : "Camera 2";
