@@ -74,9 +74,9 @@ export const notOnWindows = isWindows && "Windows has no such thing";
 /** Why a test that needs IPC is skipped, if it is: not all Windows have IPC. */
 export let noIpc: string | false = false;
 if (isWindows) {
-  await open(new Pair())
-    .bind(ipcEndpoint())
-    .catch(() => (noIpc = "this system has no IPC"));
+  const bound = open(new Pair()).bind(ipcEndpoint());
+  const code = await bound.catch((error) => error.code);
+  if (code === "EAFNOSUPPORT") noIpc = "this system has no IPC";
 }
 
 /** TypeScript's compiler, without its bin/tsc, which needs Node 20.10. */
