@@ -32,6 +32,9 @@ process.env = plainEnv();
 const ending = new AbortController();
 process.on("exit", () => ending.abort()); // and the test files end with this process
 exitOnSignals();
+// A SIGTERM ends npm and the shell between them and this process, which is told nothing.
+const { ppid } = process;
+setInterval(() => process.ppid !== ppid && process.exit(143), 500).unref();
 
 let passed = 0;
 let failed = 0;
