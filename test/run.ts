@@ -38,7 +38,7 @@ setInterval(() => process.ppid !== ppid && process.exit(143), 500).unref();
 
 let passed = 0;
 let failed = 0;
-const results = run({ files, concurrency: 6, timeout: 180_000, signal: ending.signal })
+const results = run({ files, concurrency: 6, timeout: 600_000, signal: ending.signal })
   .on("test:fail", () => failed++)
   .on("test:pass", ({ name, skip }) => {
     if (files.includes(name)) {
