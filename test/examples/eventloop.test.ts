@@ -13,6 +13,7 @@ import {
   close,
   connect,
   event,
+  notOnWindows,
   replace,
   writeScript,
 } from "../support.ts";
@@ -22,7 +23,7 @@ const CLIENT = "eventloop/client.ts";
 const REQUESTS = [1, 2, 3, 4, 5].map((n) => `{"n":${n},"text":"hello"}`);
 const SHOWN = REQUESTS.map((request) => `MSG:  '${request}'`);
 
-test("eventloop: nobody is there yet", async () => {
+test("eventloop: Start `client.ts`, then `server.ts`", async () => {
   const endpoint = await tcpEndpoint();
   // It waits longer than for a reply, which here is two seconds.
   const client = startScript(writeScript(replace(read(CLIENT), "10_000", "2_000")), endpoint);
@@ -38,7 +39,7 @@ test("eventloop: nobody is there yet", async () => {
   assert.deepEqual(client.stdout.all, SHOWN);
 });
 
-test("eventloop: the other side dies", async () => {
+test("a client ends ten seconds after its server has died", async () => {
   const mortal = new Reply();
   const endpoint = await bind(mortal);
   const begin = performance.now();
@@ -59,7 +60,7 @@ test("eventloop: the other side dies", async () => {
   assert.deepEqual(server.stderr.all, []);
 });
 
-test("eventloop: the other side is slow", async () => {
+test("a slow end disturbs nobody else", async () => {
   const slow = new Reply();
   const client = startScript(CLIENT, await bind(slow));
   for (const request of REQUESTS) {
@@ -94,10 +95,38 @@ async function assertServes(endpoint: string, during?: Promise<unknown>) {
 
 // With a Reply as the server's socket, a friend waits in vain: after a message
 // of a stranger that has gone, libzmq 4.3.5 drops the next reply.
-test("eventloop: the other side sends rubbish", async () => {
+test("eventloop: `curl 127.0.0.1:5568`", async () => {
   const endpoint = await tcpEndpoint();
   const server = await startServer(SERVER, endpoint);
   await assertServes(endpoint, bother(endpoint));
+  assert.deepEqual(server.stderr.all, []);
+});
+
+const wake =
+  "eventloop: Stop the server with Ctrl-Z, start a client, and wake the server with `fg`";
+test(wake, { skip: notOnWindows }, async () => {
+  const endpoint = await tcpEndpoint();
+  const server = await startServer(SERVER, endpoint);
+  server.child.kill("SIGSTOP");
+  const client = startScript(CLIENT, endpoint);
+  await sleep(1500);
+  assert.deepEqual([...client.stdout.all, ...client.stderr.all], []);
+  server.child.kill("SIGCONT");
+  assert.equal(await client.exitStatus(), 0);
+  assert.deepEqual(client.stdout.all, SHOWN);
+});
+
+const long = 'eventloop: Write `text: "x".repeat(1_100_000)` in `client.ts`, and start it';
+test(long, async () => {
+  const endpoint = await tcpEndpoint();
+  const server = await startServer(SERVER, endpoint);
+  const impatient = replace(read(CLIENT), "10_000", "3_000");
+  const code = replace(impatient, '"hello"', '"x".repeat(1_100_000)');
+  const client = startScript(writeScript(code), endpoint);
+  await client.stderr.next(`No server at ${endpoint}: trying again`);
+  await client.stderr.next("[Error: Operation was not possible or timed out] {");
+  assert.equal(await client.exitStatus(), 1);
+  await assertServes(endpoint);
   assert.deepEqual(server.stderr.all, []);
 });
 

@@ -10,7 +10,6 @@ import {
   assertSaysNoServer,
   bind,
   bother,
-  close,
   connect,
   event,
   notOnWindows,
@@ -38,23 +37,36 @@ test("the server pushes a job a second, each to one of two workers", async () =>
   assert.deepEqual(stderr.all, []);
 });
 
-test("passing-json: nobody is there yet", async () => {
+test("passing-json: Start `server.ts` alone", async () => {
   const endpoint = await tcpEndpoint();
   const { stdout } = await startServer(SERVER, endpoint);
-  const elsewhere = await tcpEndpoint();
-  const worker = startScript(WORKER, elsewhere);
-  await assertSaysNoServer(worker, elsewhere); // which takes three seconds or more
-  assert.deepEqual([...stdout.all, ...worker.stdout.all], [ASKED]);
+  const { stdout: done } = startScript(WORKER, await startElsewhere());
+  await done.next(DONE, 3); // which takes two seconds or more
+  assert.deepEqual(stdout.all, [ASKED]);
 
   // A worker comes and goes, and the server waits again.
   const pull = connect(new Pull(), endpoint);
   await pull.receive();
   pull.close();
-  await startServer(SERVER, elsewhere);
-  await worker.stdout.next(DONE);
+  await done.next(DONE);
   const asked = stdout.all.length;
-  await worker.stdout.next(DONE, 3); // which takes two seconds or more
+  await done.next(DONE, 3);
   assert.ok(stdout.all.length <= asked + 1, "it did not wait");
+});
+
+/** Starts a server of its own: its endpoint. */
+async function startElsewhere() {
+  const endpoint = await tcpEndpoint();
+  await startServer(SERVER, endpoint);
+  return endpoint;
+}
+
+test("passing-json: Start `client.ts`, then `server.ts`", async () => {
+  const endpoint = await tcpEndpoint();
+  const worker = startScript(WORKER, endpoint);
+  await assertSaysNoServer(worker, endpoint);
+  await startServer(SERVER, endpoint);
+  assert.equal(await worker.stdout.next(/./), DONE);
 });
 
 test("the server shows a job that could not be sent, and continues", async () => {
@@ -77,12 +89,25 @@ async function startWorkers(push: Push, endpoint: string) {
   return workers;
 }
 
-test("passing-json: the other side dies", async () => {
+const send = (push: Push, code: number) => push.send(`{"code":${code},"text":"job"}`);
+
+test("passing-json: Start a second `client.ts`", async () => {
   const push = new Push();
-  const endpoint = await bind(push);
-  const [mortal, other] = await startWorkers(push, endpoint);
+  const workers = await startWorkers(push, await bind(push));
+  for (const code of [1, 2, 3, 4]) await send(push, code);
+  const shares: string[] = [];
+  for (const { stdout } of workers) {
+    await stdout.next(/ job$/, 2);
+    shares.push(String(stdout.all.slice(-2)));
+  }
+  assert.deepEqual(shares.sort(), ["1 :: job,3 :: job", "2 :: job,4 :: job"]);
+});
+
+test("passing-json: Stop one of two workers with Ctrl-C", { skip: notOnWindows }, async () => {
+  const push = new Push();
+  const [mortal, other] = await startWorkers(push, await bind(push));
   const gone = event(push, "disconnect");
-  mortal.child.kill("SIGKILL");
+  mortal.child.kill("SIGINT");
   await gone;
   const gap = () => {
     const [before, last] = other.stdout.all.slice(-2).map((line) => parseInt(line));
@@ -90,20 +115,30 @@ test("passing-json: the other side dies", async () => {
   };
   // ZeroMQ's threads tell each other. Until then, every other job is lost.
   for (let code = 2; gap() !== 1; code++) {
-    await push.send(`{"code":${code},"text":"job"}`);
+    await send(push, code);
     await sleep(10);
   }
-  await close(push);
-  await other.stderr.next(`No server at ${endpoint}: trying again`);
-  await startServer(SERVER, endpoint);
-  await other.stdout.next(DONE);
 });
 
-test("passing-json: the other side is slow", { skip: notOnWindows }, async () => {
+const restart = "passing-json: Stop the server with Ctrl-C, then start it again";
+test(restart, { skip: notOnWindows }, async () => {
+  const endpoint = await tcpEndpoint();
+  const first = await startServer(SERVER, endpoint);
+  const worker = startScript(WORKER, endpoint);
+  await worker.stdout.next(DONE);
+  first.child.kill("SIGINT");
+  await worker.stderr.next(`No server at ${endpoint}: trying again`);
+  worker.stdout.skip();
+  await startServer(SERVER, endpoint);
+  await worker.stdout.next(DONE);
+});
+
+const sleeper = "passing-json: Stop one of two workers with Ctrl-Z, wait, and wake it with `fg`";
+test(sleeper, { skip: notOnWindows }, async () => {
   const push = new Push();
   const [slow, quick] = await startWorkers(push, await bind(push));
   slow.child.kill("SIGSTOP");
-  for (let n = 0; n < 500; n++) await push.send('{"code":1,"text":"job"}');
+  for (let n = 0; n < 500; n++) await send(push, 1);
   // The slow one's half waits for it, while the other one has nothing to do.
   await quick.stdout.next("1 :: job", 250);
   slow.child.kill("SIGCONT");
@@ -111,7 +146,7 @@ test("passing-json: the other side is slow", { skip: notOnWindows }, async () =>
   assert.equal(quick.stdout.all.filter((line) => line === "1 :: job").length, 250);
 });
 
-test("passing-json: the other side sends rubbish", async () => {
+test("a worker shows what is not a job, and takes the next one", async () => {
   const push = new Push();
   const worker = startScript(WORKER, await bind(push));
   const job = JSON.stringify({ code: -1.5, text: "ü\tö\r\n\x1b\x1b[31m\x9b[2J", more: true });
@@ -131,7 +166,16 @@ test("passing-json: the other side sends rubbish", async () => {
     assert.equal(await worker.stderr.next(/./), `Not a job: '${shown}'`);
   }
   assert.equal(worker.stdout.all.length, worker.stderr.all.length);
+});
 
+test('passing-json: Write `code: "200"` in `server.ts`, and start it again', async () => {
+  const endpoint = await tcpEndpoint();
+  await startServer(writeScript(replace(read(SERVER), "code: 200", 'code: "200"')), endpoint);
+  const { stderr } = startScript(WORKER, endpoint);
+  await stderr.next(`Not a job: '{"code":"200","text":"hello world"}'`, 2);
+});
+
+test("passing-json: `curl 127.0.0.1:5567`", async () => {
   const endpoint = await tcpEndpoint();
   const server = await startServer(SERVER, endpoint);
   await bother(endpoint);

@@ -40,8 +40,23 @@ test("the server publishes to all, by turns, a second apart", { skip: noIpc }, a
   assert.deepEqual(stderr.all, []);
 });
 
-for (const n of [1, 2]) {
-  test(`two camera${n} show every message each, and nothing else`, async () => {
+test("waynes-world: Start `server.ts` alone", { skip: noIpc }, async () => {
+  const { stdout } = await startServer(SERVER, ...(await twoEndpoints()));
+  await stdout.next("Camera 1?");
+});
+
+test("waynes-world: Start `camera1.ts`, then `server.ts`", { skip: noIpc }, async () => {
+  const endpoints = await twoEndpoints();
+  const cameras = startCameras(endpoints);
+  await Promise.all(cameras.map((camera, n) => assertSaysNoServer(camera, endpoints[n])));
+  await startServer(SERVER, ...endpoints);
+  for (const [n, { stdout }] of cameras.entries()) {
+    assert.equal(await stdout.next(/./), `MSG ${n + 1}:  'Camera ${n + 1}'`);
+  }
+});
+
+test("waynes-world: Start a second `camera1.ts`", async () => {
+  for (const n of [1, 2]) {
     const { publisher, endpoint } = await startPublisher();
     const script = `waynes-world/camera${n}.ts`;
     const cameras = [startScript(script, endpoint), startScript(script, endpoint)];
@@ -52,44 +67,51 @@ for (const n of [1, 2]) {
       await stdout.next(/red/);
       assert.deepEqual([...stdout.all, ...stderr.all], shown);
     }
-  });
-}
-
-test("waynes-world: nobody is there yet", { skip: noIpc }, async () => {
-  const lonely = await startServer(SERVER, ...(await twoEndpoints()));
-  const endpoints = await twoEndpoints();
-  const cameras = startCameras(endpoints);
-  await Promise.all(cameras.map((camera, n) => assertSaysNoServer(camera, endpoints[n])));
-  await lonely.stdout.next("Camera 1?"); // for the second time
-
-  await startServer(SERVER, ...endpoints);
-  for (const [n, { stdout }] of cameras.entries()) {
-    assert.equal(await stdout.next(/./), `MSG ${n + 1}:  'Camera ${n + 1}'`);
   }
 });
 
-test("waynes-world: the other side dies", { skip: noIpc }, async () => {
+const noIpcOrSignals = noIpc || notOnWindows;
+const restart = "waynes-world: Stop the server with Ctrl-C, then start it again";
+test(restart, { skip: noIpcOrSignals }, async () => {
   const endpoints = await twoEndpoints();
   const first = await startServer(SERVER, ...endpoints);
   const cameras = startCameras(endpoints);
   for (const { stdout } of cameras) await stdout.next(/^MSG/);
-  first.child.kill("SIGKILL");
+  first.child.kill("SIGINT");
   for (const { stderr } of cameras) await stderr.next(/^No server/);
-  // An IPC path that is left behind is no obstacle for the next server.
-  const second = await startServer(SERVER, ...endpoints);
+  // The file that is left behind at the IPC path is no obstacle for the next server.
+  await startServer(SERVER, ...endpoints);
   for (const { stdout } of cameras) {
     stdout.skip();
     await stdout.next(/^MSG/);
   }
-
-  cameras[0].child.kill("SIGKILL");
-  await cameras[0].exitStatus();
-  cameras[1].stdout.skip();
-  await cameras[1].stdout.next(/^MSG/);
-  assert.deepEqual(second.stderr.all, []);
 });
 
-test("waynes-world: the other side is slow", { skip: notOnWindows }, async () => {
+test("waynes-world: Stop a camera with Ctrl-C", { skip: noIpcOrSignals }, async () => {
+  const endpoints = await twoEndpoints();
+  const server = await startServer(SERVER, ...endpoints);
+  const [first, second] = startCameras(endpoints);
+  for (const { stdout } of [first, second]) await stdout.next(/^MSG/);
+  first.child.kill("SIGINT");
+  assert.equal(await first.exitStatus(), "SIGINT");
+  second.stdout.skip();
+  await second.stdout.next(/^MSG/);
+  assert.deepEqual(server.stderr.all, []);
+});
+
+const sleeper = "waynes-world: Stop a camera with Ctrl-Z, wait, and wake it with `fg`";
+test(sleeper, { skip: notOnWindows }, async () => {
+  const { publisher, endpoint } = await startPublisher();
+  const [slow] = startCameras([endpoint]);
+  await publisher.receive(); // its subscription
+  slow.child.kill("SIGSTOP");
+  for (let n = 1; n <= 1000; n++) await publisher.send(`${n}`);
+  slow.child.kill("SIGCONT");
+  await slow.stdout.next("MSG 1:  '1000'");
+  assert.equal(slow.stdout.all.length, 1000);
+});
+
+test("a slow camera misses what its queue cannot hold", { skip: notOnWindows }, async () => {
   const { publisher, endpoint } = await startPublisher();
   const [slow] = startCameras([endpoint]);
   await publisher.receive(); // its subscription
@@ -109,7 +131,7 @@ test("waynes-world: the other side is slow", { skip: notOnWindows }, async () =>
   assert.ok(shown() > 0 && shown() < 10_000, `${shown()}`);
 });
 
-test("waynes-world: the other side sends rubbish", async () => {
+test("waynes-world: `curl 127.0.0.1:5566`", async () => {
   const endpoint = await tcpEndpoint();
   const server = await startServer(SERVER, endpoint, "tcp://127.0.0.1:*");
   await bother(endpoint);

@@ -22,12 +22,13 @@ import {
 } from "../support.ts";
 
 const README = "README.md";
-const RECIPES = "docs/recipes.md";
+const CONTRIBUTING = "docs/CONTRIBUTING.md";
 const TROUBLES = "docs/troubleshooting.md";
 const readme = read(README);
 
-/** What the group in a pattern matches, for each match in a text. */
-const all = (pattern: RegExp, text: string) => [...text.matchAll(pattern)].map(([, part]) => part);
+/** What a group in a pattern matches, for each match in a text. */
+const all = (pattern: RegExp, text: string, group = 1) =>
+  [...text.matchAll(pattern)].map((match) => match[group]);
 
 /** The section on an example, whose heading begins like the folder: "Wayne's World". */
 function section(example: string) {
@@ -91,11 +92,14 @@ for (const example of examples) {
     assert.deepEqual(new Set(files.flatMap(defaultsOf)), shown);
   });
 
-  test(`each thing that happens in ${example} has a test of its name`, () => {
-    const rows = all(/^\| (?!when|---)(.*?) \|/gm, section(example));
-    const tests = read(`test/examples/${example}.test.ts`);
-    assert.equal(rows.length, 4);
-    assert.deepEqual(all(/^test\("[\w-]+: (.*?)",/gm, tests), rows);
+  test(`each row of ${example}'s table has a test of its name, and each such test a row`, () => {
+    const rows = all(/^\| (?!Do this|---)(.*?) \|/gm, section(example));
+    const titles = all(
+      RegExp(`(["'])${example}: (.*?)\\1[,;]`, "g"),
+      read(`test/examples/${example}.test.ts`),
+      2,
+    );
+    assert.deepEqual(titles.sort(), rows.sort());
   });
 
   test(`the lines of ${example} are those of the script`, () => {
@@ -120,8 +124,8 @@ for (const script of servers) {
   });
 }
 
-test("npm run doctor prints what the README shows", { skip: noIpc }, async () => {
-  const [block] = all(/^```console\n(Layer 1.*?)\n```/gms, readme);
+test("npm run doctor prints what the page for contributors shows", { skip: noIpc }, async () => {
+  const [block] = all(/^```console\n(Layer 1.*?)\n```/gms, read(CONTRIBUTING));
   const { stdout, exitStatus } = startCommand("doctor");
   assert.equal(await exitStatus(), 0, stdout.all.join("\n"));
   const shape = (lines: string) =>
@@ -148,21 +152,35 @@ test("each row of troubles has a test of its name, and each such test a row", ()
   assert.deepEqual(titles.sort(), all(row, read(TROUBLES)).sort());
 });
 
-for (const page of [README, RECIPES, TROUBLES]) {
-  test(`the links in ${page} lead somewhere`, () => {
-    for (const link of all(/\]\((?!https:)(.*?)\)/g, read(page))) {
+const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" });
+const pages = [README, ...docs.map((path) => `docs/${path.replaceAll("\\", "/")}`)].filter((path) =>
+  path.endsWith(".md"),
+);
+
+/** What a link may have after its #: GitHub makes anchors of headings. */
+const anchorsOf = (text: string) => [
+  ...all(/<a id="([^"]+)">/g, text),
+  ...all(/^#+ (.*)$/gm, text).map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w -]/g, "")
+      .replaceAll(" ", "-"),
+  ),
+];
+
+for (const page of pages) {
+  test(`the links in ${page} lead somewhere, and those at its top to each other page`, () => {
+    const text = read(page);
+    for (const link of all(/\]\((?!https:)(.*?)\)/g, text)) {
       const [path, anchor] = link.split("#");
       const target = path ? join(dirname(page), path) : page;
       assert.ok(existsSync(join(root, target)), link);
-      if (!anchor) continue;
-      // GitHub makes anchors of headings.
-      const anchors = all(/^#+ (.*)$/gm, read(target)).map((heading) =>
-        heading
-          .toLowerCase()
-          .replace(/[^\w -]/g, "")
-          .replaceAll(" ", "-"),
-      );
-      assert.ok(anchors.includes(anchor), link);
+      if (anchor) assert.ok(anchorsOf(read(target)).includes(anchor), link);
     }
+    const top = all(/\]\((.*?)\)/g, text.split("\n\n")[1]).map((path) => join(dirname(page), path));
+    assert.deepEqual(
+      top.map((path) => path.replaceAll("\\", "/")).sort(),
+      pages.filter((path) => path !== page).sort(),
+    );
   });
 }
