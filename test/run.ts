@@ -29,16 +29,11 @@ const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
 
 // The verdict is about the examples, not about the user's settings.
 process.env = plainEnv();
-const ending = new AbortController();
-process.on("exit", () => ending.abort()); // and the test files end with this process
 exitOnSignals();
-// A SIGTERM ends npm and the shell between them and this process, which is told nothing.
-const { ppid } = process;
-setInterval(() => process.ppid !== ppid && process.exit(143), 500).unref();
 
 let passed = 0;
 let failed = 0;
-const results = run({ files, concurrency: 6, timeout: 600_000, signal: ending.signal })
+const results = run({ files, concurrency: 6, timeout: 600_000 })
   .on("test:fail", () => failed++)
   .on("test:pass", ({ name, skip }) => {
     if (files.includes(name)) {

@@ -15,9 +15,13 @@ import { read, root } from "../tools/repository.ts";
 // A socket that nothing refers to any more may be closed as garbage.
 const sockets = new Set<Socket>();
 
+// What programs hold, see census().
+const connections = new Set<net.Socket>();
+
 afterEach(async () => {
   for (const socket of sockets) socket.close();
   sockets.clear();
+  for (const connection of connections) connection.destroy();
   await killAll();
 });
 
@@ -217,9 +221,9 @@ export const preload = (code: string) => ({
 export async function census() {
   const ends: Promise<unknown>[] = [];
   // They hold a connection, which ends with them, however they end.
-  const server = net.createServer((socket) => {
-    socket.resume().on("error", () => {});
-    ends.push(new Promise((resolve) => socket.on("close", resolve)));
+  const server = net.createServer((connection) => {
+    connections.add(connection.resume().on("error", () => {}));
+    ends.push(new Promise((resolve) => connection.on("close", resolve)));
   });
   const port = await freePort();
   await once(server.listen(port, "127.0.0.1").unref(), "listening");

@@ -90,6 +90,9 @@ process.on("exit", () => running.forEach(end));
 
 /** Lets this process exit on Ctrl-C and the like, and when nobody reads its output any more. */
 export function exitOnSignals() {
+  // A SIGTERM ends npm, and the shell between, which do not pass it on.
+  const { ppid } = process;
+  setInterval(() => process.ppid !== ppid && process.exit(143), 500).unref();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => process.exit(128 + constants.signals[signal]));
   }

@@ -73,7 +73,8 @@ test("npm test fails where no test has passed", async () => {
 
 test("npm test, when it is ended, ends the test files", { skip: notOnWindows }, async () => {
   const { code, ends } = await census();
-  const a = `${code}; ${PASSES.replace("{}", "new Promise(() => setInterval(() => {}))")}`;
+  const a = `import { exitOnSignals } from "../tools/child.ts"; exitOnSignals();
+    ${code} ${PASSES.replace("{}", "new Promise(() => setInterval(() => {}))")}`;
   const { child, exitStatus } = startIn({ a }, "", commands.test);
   while (ends.length === 0) await sleep(10);
   child.kill();
