@@ -7,8 +7,26 @@ import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "node:test";
-import { context, type EventType, Pair, type Socket, Subscriber, type XPublisher } from "zeromq";
-import { exitOnSignals, killAll, Lines, startProgram, withTimeout } from "../tools/child.ts";
+import {
+  context,
+  type Dealer,
+  type EventType,
+  Pair,
+  type Router,
+  type Socket,
+  Subscriber,
+  type XPublisher,
+  type XSubscriber,
+} from "zeromq";
+import {
+  exitOnSignals,
+  killAll,
+  Lines,
+  type Program,
+  startProgram,
+  TIMEOUT,
+  withTimeout,
+} from "../tools/child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
 import { read, root } from "../tools/repository.ts";
 
@@ -256,4 +274,53 @@ export async function bother(endpoint: string) {
   const refused = event(pair, "disconnect");
   connect(pair, endpoint);
   await refused;
+}
+
+/** Ends a program that was started: its exit status. */
+export function end({ child, exitStatus }: Program, signal: NodeJS.Signals = "SIGKILL") {
+  child.kill(signal);
+  return exitStatus();
+}
+
+/** TCP endpoints on 127.0.0.1 where nobody listens. */
+export const tcpEndpoints = (count: number) =>
+  Promise.all(Array.from({ length: count }, tcpEndpoint));
+
+/** Connects a subscriber, whether the publisher is there yet or not. Its receive() has a limit. */
+export function follow(endpoint: string, topic: string): Subscriber {
+  const subscriber = connect(new Subscriber({ receiveTimeout: TIMEOUT }), endpoint);
+  subscriber.subscribe(topic);
+  return subscriber;
+}
+
+/** Receives a message: its frames as text. */
+export const receiveText = async (socket: { receive(): Promise<Buffer[]> }) =>
+  (await socket.receive()).map(String);
+
+/** Counts what a socket receives until nothing has come for 200 ms. */
+export async function drain(socket: Subscriber | Dealer | Router): Promise<number> {
+  socket.receiveTimeout = 200;
+  for (let count = 0; ; count++) if (!(await socket.receive().catch(() => {}))) return count;
+}
+
+/** Sends a message, and waits until the peer hangs up. */
+export async function sendRefused(socket: XPublisher | XSubscriber | Dealer, message: string) {
+  const refused = event(socket, "disconnect");
+  await socket.send(message);
+  await refused;
+}
+
+/** A text that could garble a terminal, and what is to be shown in its place. */
+export const garbling = { text: "\x1b\x1b[0m[31mred\n", shown: "'\\x1B\\x1B[0m[31mred\\n'" };
+
+/** A recipe's script. With changes, it is a copy: texts in place of others, and shorter waits. */
+export function recipe(name: string, changes?: Record<string, string>): string {
+  const path = `docs/recipes/${name}.ts`;
+  if (!changes) return path;
+  let code = read(path)
+    .replace("reconnectInterval: 1000", "reconnectInterval: 50")
+    .replace("heartbeatInterval: 1000", "heartbeatInterval: 500")
+    .replaceAll("receiveTimeout: 5000", "receiveTimeout: 200");
+  for (const [from, to] of Object.entries(changes)) code = replace(code, from, to);
+  return writeScript(code);
 }
