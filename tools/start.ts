@@ -1,8 +1,14 @@
 // npm start [-- EXAMPLE [ENDPOINT …]]: shows an example in one terminal.
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { exitOnSignals, startProgram } from "./child.ts";
+import { temporaryFolder } from "./endpoints.ts";
 
 const [example = "waynes-world", first, second] = process.argv.slice(2);
+const jobs = first ?? "tcp://127.0.0.1:5569";
+const inside = first ?? "tcp://127.0.0.1:5575";
+const outside = second ?? "tcp://127.0.0.1:5576";
+const log = join(temporaryFolder(), "jobs.log");
 
 /** The programs of each example, the one that binds first. An endpoint may be left out. */
 const shows: {
@@ -21,6 +27,25 @@ const shows: {
   eventloop: [
     { file: "eventloop/server.ts", label: "server.ts", args: [first] },
     { file: "eventloop/client.ts", label: "client.ts", args: [first] },
+  ],
+  jobs: [
+    { file: "docs/recipes/jobs.ts", label: "jobs.ts", args: [jobs, log] },
+    { file: "docs/recipes/worker.ts", label: "worker.ts 1", args: [jobs] },
+    { file: "docs/recipes/worker.ts", label: "worker.ts 2", args: [jobs] },
+    { file: "docs/recipes/add.ts", label: "add.ts 1", args: ['{"picture":"sunset.png"}', jobs] },
+    { file: "docs/recipes/add.ts", label: "add.ts 2", args: ['{"picture":"beach.png"}', jobs] },
+  ],
+  topics: [
+    { file: "docs/recipes/rooms.ts", label: "rooms.ts", args: [first] },
+    { file: "docs/recipes/watch.ts", label: "watch.ts 1", args: ["room1/", first] },
+    { file: "docs/recipes/watch.ts", label: "watch.ts 2", args: ["room2/", first] },
+  ],
+  forwarder: [
+    { file: "docs/recipes/forwarder.ts", label: "forwarder.ts", args: [inside, outside] },
+    { file: "docs/recipes/sensor.ts", label: "sensor.ts 1", args: [inside, "room1/"] },
+    { file: "docs/recipes/sensor.ts", label: "sensor.ts 2", args: [inside, "room2/"] },
+    { file: "docs/recipes/watch.ts", label: "watch.ts 1", args: ["room1/", outside] },
+    { file: "docs/recipes/watch.ts", label: "watch.ts 2", args: ["room2/", outside] },
   ],
 };
 

@@ -47,6 +47,20 @@ testShow(
 const echoes = [/^server\.ts {2}MSG.*"n":5/, /^client\.ts {2}MSG.*"n":5/];
 testShow("eventloop", echoes, "nobody reads it", ({ child }) => child.stdout.destroy(), 0);
 
+const done = [
+  /^jobs\.ts/,
+  /^worker\.ts . .*picture/,
+  /^worker\.ts . .*picture/,
+  /^add\.ts 2 .*Added/,
+];
+testShow("jobs", done, "SIGTERM", ({ child }) => child.kill(), 143);
+
+const rooms = [/^rooms\.ts .*room2/, /^watch\.ts 1 .*room1/, /^watch\.ts 2 .*room2/];
+testShow("topics", rooms, "Ctrl-C", ({ child }) => child.kill("SIGINT"), 130);
+
+const passed = [/^sensor\.ts 1 /, /^sensor\.ts 2 /, /^watch\.ts 1 .*room1/, /^watch\.ts 2 .*room2/];
+testShow("forwarder", passed, "Ctrl-C", ({ child }) => child.kill("SIGINT"), 130);
+
 test("npm start -- eventloop starts the client again a second after its end", async () => {
   const { stdout } = await startShow("eventloop", await tcpEndpoint());
   const last = /^client.*"n":5/;
