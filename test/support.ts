@@ -251,7 +251,10 @@ export async function census() {
 }
 
 /** What comes before a ZMTP 3 connection's first message. */
-export const greeting = Buffer.from(`\xff${"\0".repeat(8)}\x7f\x03\0NULL`.padEnd(64, "\0"), "latin1");
+export const greeting = Buffer.from(
+  `\xff${"\0".repeat(8)}\x7f\x03\0NULL`.padEnd(64, "\0"),
+  "latin1",
+);
 
 /** Does to a server what strangers do, whose bytes are no messages. */
 export async function bother(endpoint: string) {
