@@ -1,5 +1,6 @@
 // What tests are made of. When a test ends, so does all that it has started or opened.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
@@ -7,6 +8,7 @@ import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   context,
   type Dealer,
@@ -327,3 +329,23 @@ export function recipe(name: string, changes?: Record<string, string>): string {
   for (const [from, to] of Object.entries(changes)) code = replace(code, from, to);
   return writeScript(code);
 }
+
+/** Writes a copy of a program, with each value in place of its key, which must be there: its path. */
+export const copy = (path: string, changes: Record<string, string>) =>
+  writeScript(
+    Object.entries(changes).reduce((code, [from, to]) => replace(code, from, to), read(path)),
+  );
+
+/** Waits until a condition holds, or throws at TIMEOUT. */
+export async function until(holds: () => boolean, late: string) {
+  let waits = true;
+  const wait = async () => {
+    while (waits && !holds()) await sleep(10);
+  };
+  await withTimeout(wait(), late).finally(() => (waits = false));
+}
+
+/** What starts a command as the first process of its PID namespace, as in a container. */
+export const asFirst = ["unshare", "--user", "--map-root-user", "--pid", "--fork"];
+/** Why a test that needs that is skipped, if it is. */
+export const noUnshare = spawnSync("env", [...asFirst, "true"]).status !== 0 && "no unshare";

@@ -17,7 +17,6 @@ const subscribers = new XPublisher({
 });
 await publishers.bind(inside);
 await subscribers.bind(outside);
-console.log("Forwarding.");
 
 function stop() {
   publishers.close();
@@ -25,6 +24,7 @@ function stop() {
 }
 process.once("SIGTERM", stop);
 process.once("SIGINT", stop); // of Ctrl-C
+console.log("Forwarding.");
 
 type Either = XPublisher | XSubscriber;
 
