@@ -62,20 +62,36 @@ test("table: ZeroMQ's names, and whom a socket talks to", async () => {
   }
   assert.deepEqual([column(0), column(1)], [types, talksTo]);
 
-  const { socket, client, id } = await stream();
+  const { socket, client } = await stream();
   client.write("from TCP");
   assert.equal(String((await socket.receive())[1]), "from TCP");
-  await socket.send([id, "to TCP"]);
-  assert.equal(String((await once(client, "data"))[0]), "to TCP");
   client.destroy();
 });
 
 test("table: who gets what a socket sends", async () => {
   assert.ok(!("sendTimeout" in zmq.Pull.prototype) && "sendTimeout" in zmq.Push.prototype);
+  const subscriber = open(new zmq.Subscriber());
+  subscriber.subscribe("a/");
+  for (const publisher of [new zmq.XPublisher(), new zmq.XPublisher()]) {
+    subscriber.connect(await bind(publisher));
+    assert.equal(String(await publisher.receive()), "\x01a/");
+  }
+  const socket = new zmq.Stream();
+  const port = portOf(await bind(socket));
+  const clients = [];
+  for (const word of ["one", "two"]) {
+    const client = net.connect(port, "127.0.0.1");
+    clients.push({ word, client, id: (await socket.receive())[0] });
+  }
+  for (const { word, id } of clients) await socket.send([id, word]);
+  for (const { word, client } of clients) {
+    assert.equal(String((await once(client, "data"))[0]), word);
+    client.destroy();
+  }
   const given = {
     Pull: "nobody: it only receives",
-    Subscriber: "every peer gets its subscriptions", // as in the test of subscriptions
-    Stream: "the peer in the first frame", // as in the test before
+    Subscriber: "every peer gets its subscriptions",
+    Stream: "the peer in the first frame",
   };
   await check(2, given, async (name) => {
     const phrases: Record<string, string> = {
