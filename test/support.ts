@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -349,3 +350,16 @@ export async function until(holds: () => boolean, late: string) {
 export const asFirst = ["unshare", "--user", "--map-root-user", "--pid", "--fork"];
 /** Why a test that needs that is skipped, if it is. */
 export const noUnshare = spawnSync("env", [...asFirst, "true"]).status !== 0 && "no unshare";
+
+/** Installs a copy of zeromq, and of what it needs, into a folder. */
+export function copyZeromq(folder: string) {
+  const zeromq = realpathSync(join(root, "node_modules/zeromq"));
+  // pnpm keeps what zeromq needs elsewhere.
+  const loader = createRequire(join(zeromq, "lib/index.js")).resolve("cmake-ts/build/loader");
+  for (const [name, from] of [
+    ["zeromq", zeromq],
+    ["cmake-ts", loader.slice(0, loader.lastIndexOf("cmake-ts") + "cmake-ts".length)],
+  ]) {
+    cpSync(from, join(folder, "node_modules", name), { recursive: true });
+  }
+}

@@ -23,7 +23,6 @@ import {
 
 const README = "README.md";
 const CONTRIBUTING = "docs/CONTRIBUTING.md";
-const TROUBLES = "docs/troubleshooting.md";
 const readme = read(README);
 
 /** What a group in a pattern matches, for each match in a text. */
@@ -140,16 +139,6 @@ test("npm run doctor prints what the page for contributors shows", { skip: noIpc
 test("the oldest Node is that of package.json", () => {
   const [oldest] = all(/^You need Node ([\d.]+) or newer/gm, readme);
   assert.equal(JSON.parse(read("package.json")).engines.node, `>=${oldest}`);
-});
-
-test("each row of troubles has a test of its name, and each such test a row", () => {
-  const row = /^\| (?!---|what you see|.*(?:not tried here|tried by hand))(.*?) \|/gm;
-  const title = /^(?:test\(|  )(?:"((?:[^"\\]|\\.)*)"|'([^']*)'),/gm;
-  const titles = readdirSync(join(root, "test/pages"))
-    .filter((file) => file.startsWith("troubles-"))
-    .flatMap((file) => [...read(`test/pages/${file}`).matchAll(title)])
-    .map(([, double, single]) => single ?? double.replaceAll("\\", ""));
-  assert.deepEqual(titles.sort(), all(row, read(TROUBLES)).sort());
 });
 
 const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" });

@@ -1,112 +1,136 @@
 // docs/troubleshooting.md: ending, and threads.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Pair, Pull } from "zeromq";
+import { Pair, Pull, Push, Request } from "zeromq";
 import { startProgram, TIMEOUT } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, open, program } from "../support.ts";
-
-const windows = process.platform === "win32";
+import { bind, connect, notOnWindows, open, program } from "../support.ts";
 
 /**
  * Runs a program that queues messages for a worker which takes none yet.
- * @param end what the program does then
- * @returns whether all arrive, when the worker begins
+ * @param end what the program does then; with a timer in it, what it has done before SIGTERM comes
+ * @param isWise whether all are to arrive: else the worker gives up when there is nothing more
+ * @returns whether all have arrived, and how the program has ended
  */
-async function allArrive(end: string, receiveTimeout: number, signal = false) {
-  const pull = new Pull({ receiveHighWaterMark: 1, receiveTimeout });
+async function queue(end: string, isWise: boolean, options = "") {
   const count = 50;
+  const isSignalled = end.includes("setInterval");
+  const pull = new Pull({ receiveHighWaterMark: 1, receiveTimeout: isWise ? -1 : 200 });
   const { child, exitStatus, stdout } = program(
     `
-    const socket = new Push();
+    const socket = new Push({ ${options} });
     socket.connect(endpoint);
     for (let n = 0; n < ${count}; n++) {
       await socket.send(Buffer.alloc(1_000_000)); // TCP's buffers hold few
     }
-    ${signal ? end : ""}
-    console.log("queued");
-    ${signal ? "" : end}`,
+    ${isSignalled ? end : ""}
+    process.stdout.write("queued\\n", () => { ${isSignalled ? "" : end} });`,
     await bind(pull),
   );
   await stdout.next("queued");
-  if (signal) child.kill("SIGTERM");
-  if (receiveTimeout > 0) await exitStatus();
-  for (let n = 0; n < count; n++) {
-    const received = await pull.receive().then(
-      () => true,
-      () => false,
-    );
-    if (!received) return false;
-  }
-  return (await exitStatus()) === 0;
+  if (isSignalled) child.kill("SIGTERM");
+  if (!isWise) await exitStatus();
+  let arrived = 0;
+  const receive = () =>
+    pull
+      .receive()
+      .then(() => ++arrived < count)
+      .catch(() => false);
+  while (await receive());
+  return { arrive: arrived === count, status: await exitStatus() };
 }
 
+const lost = (status: number | NodeJS.Signals) => ({ arrive: false, status });
+const delivered = { arrive: true, status: 0 };
+
 test(
-  "the last messages are missing, after Ctrl-C or `docker stop`",
-  { skip: windows && "no signals" },
+  "The last messages are missing: A signal ended the process",
+  { skip: notOnWindows },
   async () => {
     const run = "const working = setInterval(() => {}, 1000);";
-    const closeAndEnd = `${run}
-    process.once("SIGTERM", () => {
-      socket.close();
-      clearInterval(working);
-    });`;
-    assert.equal(await allArrive(run, 200, true), false);
-    assert.equal(await allArrive(closeAndEnd, -1, true), true);
+    const closeAndEnd = `
+      process.once("SIGTERM", () => {
+        socket.close();
+        clearInterval(working);
+      });
+      ${run}`;
+    assert.deepEqual(await queue(run, false), lost("SIGTERM"));
+    assert.deepEqual(await queue(closeAndEnd, true), delivered);
   },
 );
 
-test("the last messages are missing, after `process.exit()`", async () => {
-  assert.equal(await allArrive("socket.close(); process.exit();", 200), false);
-  assert.equal(await allArrive("process.exitCode = 0; socket.close();", -1), true);
+test("The last messages are missing: `process.exit()` ended it", async () => {
+  assert.deepEqual(await queue("socket.close(); process.exit();", false), lost(0));
+  assert.deepEqual(await queue("socket.close(); process.exitCode = 0;", true), delivered);
 });
 
-test("the last messages are missing, after an uncaught error", async () => {
+test("The last messages are missing: An uncaught error ended it", async () => {
   const fail = 'throw new Error("a bug");';
-  assert.equal(await allArrive(fail, 200), false);
-  assert.equal(await allArrive(`try { ${fail} } catch { socket.close(); }`, -1), true);
+  assert.deepEqual(await queue(fail, false), lost(1));
+  assert.deepEqual(await queue(`try { ${fail} } catch { socket.close(); }`, true), delivered);
+});
+
+test("The last messages are missing: `linger` had passed", async () => {
+  assert.deepEqual(await queue("socket.close();", false, "linger: 50"), lost(0));
 });
 
 // The first process of a PID namespace is what that of a container is.
-const asFirst = ["unshare", "--user", "--map-root-user", "--pid", "--fork"];
+const asFirst = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
 const noUnshare = spawnSync("env", [...asFirst, "true"]).status !== 0;
 
 test("Ctrl-C and `docker stop` do nothing", { skip: noUnshare && "no unshare" }, async () => {
-  const stop = (before: string[], receiveTimeout: number, onSignal = "") =>
-    startProgram("env", [
-      ...before,
-      process.execPath,
-      "--input-type=module",
-      "--eval",
-      `
-      import { Reply } from "zeromq";
-      const socket = new Reply({ receiveTimeout: ${receiveTimeout} });
-      ${onSignal}
-      process.kill(process.pid, "SIGTERM");
-      await socket.receive().catch(() => {});
-      console.log(socket.closed ? "closed" : "goes on");`,
-    ]);
-  assert.equal(await stop([], 200).exitStatus(), "SIGTERM");
-  await stop(asFirst, 200).stdout.next("goes on");
-  const onSignal = 'process.once("SIGTERM", () => socket.close());';
-  await stop(asFirst, 10_000, onSignal).stdout.next("closed");
+  const endpoint = await tcpEndpoint();
+  const tsx = [process.execPath, "--import", "tsx", "eventloop/server.ts", endpoint];
+  const naive = startProgram("env", [...asFirst, ...tsx]);
+  await naive.stdout.next(/^Listening/);
+  const { pid } = naive.child;
+  const first = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"));
+  for (const signal of ["SIGTERM", "SIGINT"]) process.kill(first, signal);
+  const request = connect(new Request(), endpoint);
+  await request.send("are you there?");
+  assert.equal(String(await request.receive()), "are you there?");
+  process.kill(first, "SIGKILL");
+  await naive.exitStatus();
+
+  const code = `
+    import { Pull } from "zeromq";
+    const socket = new Pull();
+    process.once("SIGTERM", () => socket.close());
+    process.kill(process.pid, "SIGTERM");
+    for await (const _ of socket);
+    console.log("closed");`;
+  const node = [process.execPath, "--input-type=module", "--eval", code];
+  const wise = startProgram("env", [...asFirst, ...node]);
+  assert.equal(await wise.exitStatus(), 0);
 });
 
-test("`Socket is closed` (EBADF)", async () => {
-  const serve = (condition: string) =>
-    program(`
-    const socket = new Reply();
-    await socket.bind("inproc://here");
-    setTimeout(() => socket.close());
-    while (${condition}) await socket.receive().catch(() => console.log("closed"));`);
-  const naive = serve("true");
-  await naive.stdout.next("closed");
-  await naive.stderr.next(/Error: Socket is closed/);
-  assert.equal(await naive.exitStatus(), 1);
-  const wise = serve("!socket.closed");
-  await wise.stdout.next("closed");
-  assert.equal(await wise.exitStatus(), 0);
+test("`Socket is closed` (EBADF), `Socket operation on non-socket` (ENOTSOCK)", async () => {
+  const closed = open(new Pull());
+  closed.close();
+  assert.throws(() => closed.receive(), { code: "EBADF", message: "Socket is closed" });
+  const wrong = { code: "ENOTSOCK", message: "Socket operation on non-socket" };
+  assert.throws(() => closed.lastEndpoint, wrong);
+
+  // After 512 messages in a row, receive() lets the event loop have its turn.
+  const pull = new Pull();
+  const push = connect(new Push(), await bind(pull));
+  for (let n = 0; n < 900; n++) await push.send("a job");
+  const receive = async () => {
+    let count = 0;
+    for await (const _ of pull) if (++count === 512) process.nextTick(() => pull.close());
+  };
+  const wise = async () => {
+    try {
+      await naive;
+    } catch (error) {
+      if (!pull.closed) throw error;
+    }
+  };
+  const naive = receive();
+  await assert.rejects(naive, wrong);
+  await wise();
 });
 
 test("`Waiting for queued ZeroMQ messages`: a process does not end", async () => {
@@ -118,14 +142,13 @@ test("`Waiting for queued ZeroMQ messages`: a process does not end", async () =>
     console.log("the last line");`;
   const send = async (options: string, last: string, to?: string) =>
     program(lines(options, last), to ?? (await tcpEndpoint()));
+  const endpoint = await tcpEndpoint();
   const naive = await send("", "");
+  const wise = await send("{ linger: 100 }", "socket.close();");
+  const heard = await send(`{ linger: ${TIMEOUT} }`, "socket.close();", endpoint);
   await naive.stderr.next(/Waiting for queued ZeroMQ messages/);
-  const wise = await send("{ linger: 200 }", "socket.close();");
   assert.equal(await wise.exitStatus(), 0);
   assert.ok(naive.isRunning());
-
-  const endpoint = await tcpEndpoint();
-  const heard = await send(`{ linger: ${TIMEOUT} }`, "socket.close();", endpoint);
   await heard.stdout.next("the last line");
   const pull = open(new Pull());
   await pull.bind(endpoint);
@@ -133,7 +156,7 @@ test("`Waiting for queued ZeroMQ messages`: a process does not end", async () =>
   assert.equal(await heard.exitStatus(), 0);
 });
 
-test("a process, or a test run, does not end, and prints nothing", async () => {
+test("a process, or a test run (Jest: `did not exit one second after the test run has completed`), does not end", async () => {
   const receive = (last: string) =>
     program(`
     const socket = new Pull();
@@ -155,20 +178,52 @@ const serve = (last: string) =>
   console.log("bound");
   ${last}`);
 
-test("a process ends at once, or after a while", async () => {
+test("a process ends at once, or after a while; status 13 (`Detected unsettled top-level await`)", async () => {
   const wise = serve("for await (const _ of socket);");
   await wise.stdout.next("bound");
-  const naive = serve("");
+  const [naive, unsettled] = ["", "await new Promise(() => {});"].map(serve);
   assert.equal(await naive.exitStatus(), 0);
+  assert.equal(await unsettled.exitStatus(), 13);
   assert.ok(wise.isRunning());
 });
 
-test("a process ends with status 13 (`Detected unsettled top-level await`)", async () => {
-  const wise = serve("await socket.receive();");
-  await wise.stdout.next("bound");
-  const naive = serve("await new Promise(() => {});");
-  assert.equal(await naive.exitStatus(), 13);
-  assert.ok(wise.isRunning());
+test("`process.exit()`, or a crash, does not end a process with a Proxy; four Proxies stop `bind()` and `fs.readFile()`", async () => {
+  const forward = (last: string, count = 1) =>
+    program(`
+    import { readFile } from "node:fs/promises";
+    import { Dealer, Proxy, Router } from "zeromq";
+    const proxies = [];
+    for (let n = 0; n < ${count}; n++) {
+      const proxy = new Proxy(new Router(), new Dealer());
+      await proxy.frontEnd.bind("tcp://127.0.0.1:*");
+      await proxy.backEnd.bind("tcp://127.0.0.1:*");
+      proxies.push(proxy);
+    }
+    for (const proxy of proxies) void proxy.run();
+    const [proxy] = proxies;
+    setTimeout(() => console.log("running"));
+    setTimeout(() => { ${last} }, 1);`);
+  const terminate = 'process.on("exit", () => proxy.terminate());';
+  const exit = "process.exit(3);";
+  const crash = 'throw new Error("a bug");';
+  const naive = [exit, crash].map((end) => forward(end));
+  const wise = forward(terminate + crash);
+  const four = `
+    const done = readFile("package.json").then(() => console.log("read"));
+    setTimeout(() => {
+      console.log("late");
+      proxy.terminate();
+    }, 100);
+    await done;
+    ${terminate}
+    process.exit();`;
+  const crowd = forward(`(async () => { ${four} })();`, 4);
+  await naive[1].stderr.next("Error: a bug");
+  for (const { stdout } of naive) await stdout.next("running");
+  assert.equal(await wise.exitStatus(), 1);
+  await crowd.stdout.next("read");
+  assert.deepEqual(crowd.stdout.all, ["running", "late", "read"]);
+  assert.ok(naive.every(({ isRunning }) => isRunning()));
 });
 
 /** Starts a worker thread from a program, and then runs its last lines. */
@@ -182,26 +237,39 @@ const startThread = (code: string, last: string) =>
   console.log("still here");`);
 
 test(
-  "a worker thread's `terminate()` aborts the whole process",
-  { skip: windows && "another status" },
+  "the end of a worker thread aborts the whole process: `… instance of 'Napi::Error'` (status 134)",
+  { skip: notOnWindows },
   async () => {
-    const wait = `
-    const socket = new Pull();
-    parentPort.once("message", () => socket.close());
-    socket.receive().catch(() => {}); // rejects when it is closed
-    parentPort.postMessage("waiting");`;
-    const stop = (how: string) => startThread(wait, `await once(worker, "message"); ${how}`);
-    const naive = stop("await worker.terminate();");
-    await naive.stderr.next(/terminat.*Napi::Error/);
-    assert.equal(await naive.exitStatus(), "SIGABRT");
-    assert.deepEqual(naive.stdout.all, []);
-    const wise = stop('worker.postMessage("close"); await once(worker, "exit");');
-    await wise.stdout.next("still here");
-    assert.equal(await wise.exitStatus(), 0);
+    const wait = (first = "") => `
+      const socket = new Pull();
+      ${first}
+      parentPort.once("message", (code) => eval(code));
+      socket.receive().catch(() => {}); // rejects when it is closed
+      parentPort.postMessage("waiting");`;
+    const stop = (how: string, first?: string) =>
+      startThread(wait(first), `await once(worker, "message"); ${how}`);
+    const post = (code: string) => `
+      worker.postMessage(${JSON.stringify(code)});
+      await once(worker, "exit").catch(console.error);`;
+    const fail = "throw new Error('a bug');";
+    const exit = "process.exit();";
+    const naive = ["await worker.terminate();", post(fail), post(exit), exit];
+    const aborted = naive.map((how) => stop(how));
+    const cure = `process.on("exit", () => socket.close());
+      process.on("uncaughtExceptionMonitor", () => socket.close());`;
+    const closed = [stop(post("socket.close();")), stop(post(fail), cure), stop(post(exit), cure)];
+    for (const { stderr, exitStatus } of aborted) {
+      await stderr.next(/Napi::Error/);
+      assert.equal(await exitStatus(), "SIGABRT");
+    }
+    for (const { stdout, exitStatus } of closed) {
+      await stdout.next("still here");
+      assert.equal(await exitStatus(), 0);
+    }
   },
 );
 
-test("`send is not a function`, in a worker thread", async () => {
+test("`send is not a function`, in a worker thread, or with Jest", async () => {
   const naive = startThread(
     'parentPort.once("message", (socket) => socket.send("hello"));',
     "worker.postMessage(new Push());",
