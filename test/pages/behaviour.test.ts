@@ -8,9 +8,10 @@ import * as zmq from "zeromq";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import * as support from "../support.ts";
+import { comesFirst, layCable, program, timedOut } from "./support.ts";
 import * as probes from "./probes.ts";
 
-const { bind, comesFirst, connect, event, open, program } = support;
+const { bind, connect, event, open } = support;
 const { big, fill, isSender, join, outcome, partners, probe, soon } = probes;
 
 /** The table of all sockets: the cells of each class. */
@@ -167,7 +168,7 @@ test("subscriptions: 500 come back at each restart, but not 700; of an XSubscrib
 test("topics: what nobody subscribed to does not travel", async () => {
   const publisher = new zmq.XPublisher({ verbosity: "allSubs" });
   let bytes = 0;
-  const cable = await support.layCable(await bind(publisher), ({ length }) => (bytes += length));
+  const cable = await layCable(await bind(publisher), ({ length }) => (bytes += length));
   const subscriber = await support.subscribe(publisher, cable.endpoint, "a/");
   for (const topic of ["b/", "a/"]) await publisher.send([topic, topic === "b/" ? big : "news"]);
   assert.deepEqual((await subscriber.receive()).map(String), ["a/", "news"]);
@@ -286,7 +287,7 @@ test("inproc: it joins sockets of one context, and does not come back", async ()
   push.close();
   const next = open(new zmq.Push({ sendTimeout: 50 }));
   while ((await next.bind("inproc://here").catch(() => "in use")) === "in use");
-  await assert.rejects(next.send("three"), support.timedOut);
+  await assert.rejects(next.send("three"), timedOut);
 });
 
 test("the end: a running Proxy keeps a crashed process alive; with four, bind() waits", async () => {
@@ -334,7 +335,7 @@ test("security: the doorkeeper decides once; PLAIN travels unencrypted", async (
   await doorkeeper.bind("inproc://zeromq.zap.01");
   const push = new zmq.Push({ plainServer: true, zapDomain: "here" });
   let passed = "";
-  const cable = await support.layCable(await bind(push), (bytes) => (passed += bytes));
+  const cable = await layCable(await bind(push), (bytes) => (passed += bytes));
   const options = { plainUsername: "bob", plainPassword: "open sesame" };
   const pull = connect(new zmq.Pull(options), cable.endpoint);
   const [version, id, ...asked] = await doorkeeper.receive();

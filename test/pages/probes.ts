@@ -4,7 +4,8 @@ import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as zmq from "zeromq";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, close, comesFirst, connect, event, open } from "../support.ts";
+import { bind, close, connect, event, open } from "../support.ts";
+import { comesFirst } from "./support.ts";
 
 /** What can send, and whom it sends to here. */
 export const partners = {

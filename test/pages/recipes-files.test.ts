@@ -7,8 +7,17 @@ import { test } from "node:test";
 import { Dealer, Request, Router, XPublisher, XSubscriber } from "zeromq";
 import { startScript, startServer, TIMEOUT } from "../../tools/child.ts";
 import { temporaryFolder } from "../../tools/endpoints.ts";
-import { bind, bother, connect, drain, end, garbling, layCable } from "../support.ts";
-import { receiveText, recipe, sendRefused, tcpEndpoints } from "../support.ts";
+import { bind, bother, connect } from "../support.ts";
+import {
+  drain,
+  end,
+  garbling,
+  layCable,
+  receiveText,
+  recipe,
+  sendRefused,
+  tcpEndpoints,
+} from "./support.ts";
 
 const [file, copy, place] = ["a", "b", "c"].map((name) => join(temporaryFolder(), name));
 const content = randomBytes(1_500_000);

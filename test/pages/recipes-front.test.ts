@@ -6,8 +6,9 @@ import { Dealer, Pull, Router } from "zeromq";
 import { type Program, startProgram, startScript, startServer } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import * as support from "../support.ts";
+import { asFirst, comesFirst, copy, layCable, noUnshare, until } from "./support.ts";
 
-const { bind, comesFirst, connect, copy, notOnWindows: skip, outsideAddress } = support;
+const { bind, connect, notOnWindows: skip, outsideAddress } = support;
 const FRONT = "docs/recipes/front.ts";
 const SERVICE = "docs/recipes/service.ts";
 const quick = { "Interval: 500": "Interval: 50" };
@@ -68,7 +69,7 @@ test("without a server, a question gets 504; without a HOST, nobody outside can 
 
 test("of two servers, one gets what the other loses that has no power", async () => {
   const mortal = new Router();
-  const cable = await support.layCable(await bind(mortal));
+  const cable = await layCable(await bind(mortal));
   const other = await tcpEndpoint();
   await startServer("eventloop/server.ts", other);
   const both = `socket.connect(endpoint);\nsocket.connect("${other}");`;
@@ -91,7 +92,7 @@ async function end(program: Program, sockets: (Dealer | Pull)[], received: numbe
   });
   assert.equal(await program.exitStatus(), 0);
   const sent = Number(program.stdout.all.at(-1)?.match(/\d+/));
-  await support.until(() => received >= sent, `${received} of ${sent}`);
+  await until(() => received >= sent, `${received} of ${sent}`);
   assert.deepEqual(program.stderr.all, []);
 }
 
@@ -124,7 +125,7 @@ test("sender.ts delivers all that it has queued, and ends", { skip }, async () =
   const pull = connect(new Pull({ receiveHighWaterMark: 1 }), endpoint);
   await pull.receive();
   const { all } = sender.stdout;
-  await support.until(() => all.length > 2 && all.at(-1) === all.at(-2), "its queue is not full");
+  await until(() => all.length > 2 && all.at(-1) === all.at(-2), "its queue is not full");
   await end(sender, [pull], 1);
 });
 
@@ -141,12 +142,12 @@ test("service.ts ends well when close() comes between two questions", async () =
 });
 
 test("a container's first process ends on SIGTERM, and gives up at last", { skip }, async (t) => {
-  if (support.noUnshare) t.diagnostic(`not as the first process: ${support.noUnshare}`);
+  if (noUnshare) t.diagnostic(`not as the first process: ${noUnshare}`);
   const never = 'sleep(1e9, process.kill(process.pid, "SIGTERM"))';
   const script = copy(SERVICE, { "sleep(1000)": never, "8000": "200" });
   const endpoint = await tcpEndpoint();
   const node = [process.execPath, "--import", "tsx", script, endpoint];
-  const service = startProgram("env", support.noUnshare ? node : [...support.asFirst, ...node]);
+  const service = startProgram("env", noUnshare ? node : [...asFirst, ...node]);
   await connect(new Dealer(), endpoint).send(["", "/slow"]);
   assert.equal(await service.exitStatus(), 1);
   assert.deepEqual(service.stderr.all, ["Gave up: not everything is delivered"]);

@@ -8,7 +8,8 @@ import { Request, Subscriber } from "zeromq";
 import { startProgram } from "../../tools/child.ts";
 import { tcpEndpoint, temporaryFolder } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import { connect, copy, event, layCable } from "../support.ts";
+import { connect, event } from "../support.ts";
+import { copy, layCable } from "./support.ts";
 
 const page = read("docs/recipes/README.md");
 const folder = temporaryFolder();

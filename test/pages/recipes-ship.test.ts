@@ -12,6 +12,7 @@ import { plainEnv, type Program, startProgram, startScript, TIMEOUT } from "../.
 import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
 import * as support from "../support.ts";
+import { layCable } from "./support.ts";
 
 const { bind, connect, notOnWindows, outsideAddress, project, replace, tsc } = support;
 const FOLDER = "docs/recipes";
@@ -31,7 +32,7 @@ test("a program listens on its own machine only", { skip: noOther }, async () =>
 
 test("after a lost connection, a subscriber comes back only with heartbeats", async () => {
   const publisher = new XPublisher({ verbosity: "allSubs", receiveTimeout: TIMEOUT });
-  const cable = await support.layCable(await bind(publisher));
+  const cable = await layCable(await bind(publisher));
   const watch = async (code: string, topic: string) => {
     const watching = startScript(support.writeScript(code), topic, cable.endpoint);
     while (String(await publisher.receive()) !== `\x01${topic}`);

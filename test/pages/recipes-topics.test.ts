@@ -3,8 +3,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { XPublisher, XSubscriber } from "zeromq";
 import { startScript, startServer, TIMEOUT } from "../../tools/child.ts";
-import { bother, connect, drain, end, follow, garbling } from "../support.ts";
-import { notOnWindows, receiveText, recipe, sendRefused, tcpEndpoints } from "../support.ts";
+import { bother, connect } from "../support.ts";
+import {
+  drain,
+  end,
+  follow,
+  garbling,
+  receiveText,
+  recipe,
+  sendRefused,
+  tcpEndpoints,
+} from "./support.ts";
+import { notOnWindows } from "../support.ts";
 
 const unlimited = { receiveTimeout: TIMEOUT, sendHighWaterMark: 0 };
 const newPublisher = () => new XPublisher({ ...unlimited, verbosity: "allSubs" });

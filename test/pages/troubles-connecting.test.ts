@@ -26,19 +26,15 @@ import { freePort, ipcEndpoint, tcpEndpoint, temporaryFolder } from "../../tools
 import {
   bind,
   close,
-  comesFirst,
   connect,
-  copyZeromq,
   event,
-  layCable,
   notOnWindows,
   open,
   outsideAddress,
-  program,
   project,
   subscribe,
-  timedOut,
 } from "../support.ts";
+import { comesFirst, copyZeromq, layCable, program, timedOut } from "./support.ts";
 
 const linux = process.platform === "linux";
 

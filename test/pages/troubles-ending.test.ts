@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { Pair, Pull, Push, Request } from "zeromq";
 import { startProgram, TIMEOUT } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, connect, notOnWindows, open, program } from "../support.ts";
+import { bind, connect, notOnWindows, open } from "../support.ts";
+import { program } from "./support.ts";
 
 /**
  * Runs a program that queues messages for a worker which takes none yet.

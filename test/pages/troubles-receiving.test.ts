@@ -20,17 +20,8 @@ import {
 } from "zeromq";
 import { TIMEOUT } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import {
-  bind,
-  close,
-  comesFirst,
-  connect,
-  event,
-  open,
-  program,
-  subscribe,
-  timedOut,
-} from "../support.ts";
+import { bind, close, connect, event, open, subscribe } from "../support.ts";
+import { comesFirst, program, timedOut } from "./support.ts";
 
 const wrongState = {
   code: "EFSM",

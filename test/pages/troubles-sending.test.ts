@@ -16,7 +16,8 @@ import {
   XSubscriber,
 } from "zeromq";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import { bind, close, comesFirst, connect, event, open, subscribe, timedOut } from "../support.ts";
+import { bind, close, connect, event, open, subscribe } from "../support.ts";
+import { comesFirst, timedOut } from "./support.ts";
 
 /** Whether a promise is fulfilled. */
 const succeeds = (promise: Promise<unknown>) =>

@@ -7,7 +7,8 @@ import { test } from "node:test";
 import { startProgram, startScript } from "../../tools/child.ts";
 import { temporaryFolder } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import { copyZeromq, notOnWindows, project, replace, writeScript } from "../support.ts";
+import { notOnWindows, project, replace, writeScript } from "../support.ts";
+import { copyZeromq } from "./support.ts";
 
 const packages = join(root, "node_modules");
 // A package of tsx's own, which pnpm keeps beside that.

@@ -1,0 +1,136 @@
+// What the tests of pages are made of, beside test/support.ts.
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, realpathSync } from "node:fs";
+import { createRequire } from "node:module";
+import net from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Dealer, type Router, Subscriber, type XPublisher, type XSubscriber } from "zeromq";
+import { type Program, startProgram, TIMEOUT, withTimeout } from "../../tools/child.ts";
+import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
+import { read, root } from "../../tools/repository.ts";
+import { connect, event, replace, writeScript } from "../support.ts";
+
+/** What a send() or receive() rejects with that has waited long enough. */
+export const timedOut = { code: "EAGAIN", message: "Operation was not possible or timed out" };
+
+/** Whether a promise is fulfilled before another one. It rejects as soon as one of them does. */
+export const comesFirst = (promise: Promise<unknown>, other: Promise<unknown>) =>
+  Promise.race([promise.then(() => true), other.then(() => false)]);
+
+/** Runs lines of a program, whose first argument is its `endpoint`, in plain Node. */
+export function program(code: string, ...args: string[]) {
+  const lines = `
+    import { once } from "node:events";
+    import { createServer } from "node:net";
+    import { Worker } from "node:worker_threads";
+    import { Publisher, Pull, Push, Reply, Subscriber } from "zeromq";
+    const endpoint = process.argv[1];
+    ${code}`;
+  const node = ["--expose-gc", "--input-type=module", "--eval", lines];
+  return startProgram(process.execPath, [...node, ...args]);
+}
+
+/**
+ * Lays a cable to a TCP endpoint: who connects to its endpoint is passed on. After cut(), no bytes
+ * pass over the connections that there are, and neither end is told; new ones work.
+ * @param onBytes gets what passes, in both directions
+ */
+export async function layCable(to: string, onBytes = (_: Buffer) => {}) {
+  const ends = new Set<net.Socket>();
+  const cable = net.createServer((near) => {
+    const far = net.connect(Number(new URL(to).port), "127.0.0.1");
+    near.pipe(far).pipe(near);
+    for (const end of [near, far]) {
+      ends.add(end.on("data", onBytes).unref());
+      end.on("error", () => {});
+    }
+  });
+  const port = await freePort();
+  await once(cable.listen(port, "127.0.0.1").unref(), "listening");
+  const cut = () => ends.forEach((end) => end.unpipe());
+  return { endpoint: `tcp://127.0.0.1:${port}`, cut };
+}
+
+/** Ends a program that was started: its exit status. */
+export function end({ child, exitStatus }: Program, signal: NodeJS.Signals = "SIGKILL") {
+  child.kill(signal);
+  return exitStatus();
+}
+
+/** TCP endpoints on 127.0.0.1 where nobody listens. */
+export const tcpEndpoints = (count: number) =>
+  Promise.all(Array.from({ length: count }, tcpEndpoint));
+
+/** Connects a subscriber, whether the publisher is there yet or not. Its receive() has a limit. */
+export function follow(endpoint: string, topic: string): Subscriber {
+  const subscriber = connect(new Subscriber({ receiveTimeout: TIMEOUT }), endpoint);
+  subscriber.subscribe(topic);
+  return subscriber;
+}
+
+/** Receives a message: its frames as text. */
+export const receiveText = async (socket: { receive(): Promise<Buffer[]> }) =>
+  (await socket.receive()).map(String);
+
+/** Counts what a socket receives until nothing has come for 200 ms. */
+export async function drain(socket: Subscriber | Dealer | Router): Promise<number> {
+  socket.receiveTimeout = 200;
+  for (let count = 0; ; count++) if (!(await socket.receive().catch(() => {}))) return count;
+}
+
+/** Sends a message, and waits until the peer hangs up. */
+export async function sendRefused(socket: XPublisher | XSubscriber | Dealer, message: string) {
+  const refused = event(socket, "disconnect");
+  await socket.send(message);
+  await refused;
+}
+
+/** A text that could garble a terminal, and what is to be shown in its place. */
+export const garbling = { text: "\x1b\x1b[0m[31mred\n", shown: "'\\x1B\\x1B[0m[31mred\\n'" };
+
+/** A recipe's script. With changes, it is a copy: texts in place of others, and shorter waits. */
+export function recipe(name: string, changes?: Record<string, string>): string {
+  const path = `docs/recipes/${name}.ts`;
+  if (!changes) return path;
+  let code = read(path)
+    .replace("reconnectInterval: 1000", "reconnectInterval: 50")
+    .replace("heartbeatInterval: 1000", "heartbeatInterval: 500")
+    .replaceAll("receiveTimeout: 5000", "receiveTimeout: 200");
+  for (const [from, to] of Object.entries(changes)) code = replace(code, from, to);
+  return writeScript(code);
+}
+
+/** Writes a copy of a program, with each value in place of its key, which must be there: its path. */
+export const copy = (path: string, changes: Record<string, string>) =>
+  writeScript(
+    Object.entries(changes).reduce((code, [from, to]) => replace(code, from, to), read(path)),
+  );
+
+/** Waits until a condition holds, or throws at TIMEOUT. */
+export async function until(holds: () => boolean, late: string) {
+  let waits = true;
+  const wait = async () => {
+    while (waits && !holds()) await sleep(10);
+  };
+  await withTimeout(wait(), late).finally(() => (waits = false));
+}
+
+/** What starts a command as the first process of its PID namespace, as in a container. */
+export const asFirst = ["unshare", "--user", "--map-root-user", "--pid", "--fork"];
+/** Why a test that needs that is skipped, if it is. */
+export const noUnshare = spawnSync("env", [...asFirst, "true"]).status !== 0 && "no unshare";
+
+/** Installs a copy of zeromq, and of what it needs, into a folder. */
+export function copyZeromq(folder: string) {
+  const zeromq = realpathSync(join(root, "node_modules/zeromq"));
+  // pnpm keeps what zeromq needs elsewhere.
+  const loader = createRequire(join(zeromq, "lib/index.js")).resolve("cmake-ts/build/loader");
+  for (const [name, from] of [
+    ["zeromq", zeromq],
+    ["cmake-ts", loader.slice(0, loader.lastIndexOf("cmake-ts") + "cmake-ts".length)],
+  ]) {
+    cpSync(from, join(folder, "node_modules", name), { recursive: true });
+  }
+}
