@@ -23,7 +23,7 @@ try {
 const [word = ""] = process.argv.slice(2);
 const folder = join(root, "test");
 const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".test.ts") && file.includes(word))
+  .filter((file) => file.endsWith(".test.ts") && file.replaceAll("\\", "/").includes(word))
   .map((file) => join(folder, file))
   .reverse(); // so that what takes longest, the recipes and the examples, begins early
 

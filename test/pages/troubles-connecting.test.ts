@@ -191,7 +191,7 @@ test(
       program(
         `
         process.setuid(65534);
-        const socket = new Subscriber();
+        const socket = (globalThis.socket = new Subscriber()); // or it is collected
         for (const type of ["handshake", "connect:retry"]) {
           socket.events.on(type, () => {
             console.log(type);
@@ -857,7 +857,7 @@ test("a process ends with the error of a listener of `socket.events`", async () 
   const listen = (listener: string) =>
     program(
       `
-      const socket = new Pull({ reconnectInterval: 10 });
+      const socket = (globalThis.socket = new Pull({ reconnectInterval: 10 })); // or it is collected
       let count = 0;
       socket.events.on("connect:retry", () => {
         console.log("event " + ++count);
