@@ -1,7 +1,7 @@
 // The recipes on a large file, and on what was missed while away, keep their promises.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Dealer, Request, Router, XPublisher, XSubscriber } from "zeromq";
@@ -24,7 +24,7 @@ const content = randomBytes(1_500_000);
 writeFileSync(file, content);
 const patient = { receiveTimeout: TIMEOUT };
 
-test("a file arrives complete, whichever end is killed; another one is not believed", async () => {
+test("a file arrives complete, whichever end is killed; one that changes is not believed", async () => {
   const [endpoint] = await tcpEndpoints(1);
   const print = "console.log((have += piece.length)); await new Promise((f) => setTimeout(f, 1));";
   const fetch = recipe("fetch", { "= 250_000": "= 5000", "have += piece.length;": print });
@@ -41,8 +41,8 @@ test("a file arrives complete, whichever end is killed; another one is not belie
   assert.equal(await second.exitStatus(), 0);
   assert.ok(second.stdout.all.length < 180); // It continued where it was.
   assert.deepEqual(readFileSync(copy), content);
-  writeFileSync(`${copy}.part`, "of another file");
-  const third = startScript(recipe("fetch"), copy, endpoint);
+  truncateSync(file, 100);
+  const third = startScript(fetch, copy, endpoint);
   assert.equal(await third.exitStatus(), 1);
   assert.deepEqual(third.stderr.all, [`${copy}: the file was changed meanwhile. Start again.`]);
   assert.throws(() => readFileSync(`${copy}.part`));
@@ -66,7 +66,7 @@ test("fetch.ts asks for four pieces ahead, and drops a piece that is not the nex
 
 test("strangers neither end offer.ts nor fill its memory", async () => {
   const [endpoint] = await tcpEndpoints(1);
-  const { stderr } = await startServer(recipe("offer"), file, endpoint);
+  await startServer(recipe("offer"), copy, endpoint);
   await bother(endpoint);
   const stranger = connect(new Dealer({ receiveHighWaterMark: 1, reconnectInterval: 0 }), endpoint);
   const odd = ["", "-1 9", "x 9", "0 -1", "0 x", "1.5 9", "1e300 9", "../secret 9", "0 9 9"];
@@ -74,13 +74,12 @@ test("strangers neither end offer.ts nor fill its memory", async () => {
   for (let n = 0; n < 300; n++) await stranger.send(["0", "1e9"]); // It reads no reply.
   const friend = connect(new Dealer(patient), endpoint);
   for (let n = 0; n < 400; n++) {
-    await friend.send([`${n}`, "1"]);
+    await friend.send([`${n}`, `${n || 2_000_000}`]); // It gets 1,000,000 bytes at most.
     const [, , , piece] = await friend.receive(); // by turns with the stranger
-    assert.deepEqual(piece, content.subarray(n, n + 1));
+    assert.deepEqual(piece, content.subarray(n, n + (n || 1_000_000)));
   }
   assert.ok((await drain(stranger)) < 100);
   await sendRefused(stranger, "x".repeat(1001));
-  assert.ok(stderr.all.every((line) => line.startsWith("No answer: 'RangeError")));
 });
 
 test("follow.ts shows each event once, in order, and reports what is lost", async () => {
@@ -89,7 +88,7 @@ test("follow.ts shows each event once, in order, and reports what is lost", asyn
   const [cable, history] = [await layCable(await bind(publisher)), await bind(past)];
   const start = () => startScript(recipe("follow", {}), cable.endpoint, history, place);
   const answer = async (asked: string, ...reply: string[]) => {
-    for (;;) {
+    for (let tries = 0; tries < 100; tries++) {
       const [client, , ...request] = await past.receive();
       if (request.join(" ") === asked) return past.send([client, "", ...reply]);
     }
@@ -102,8 +101,10 @@ test("follow.ts shows each event once, in order, and reports what is lost", asyn
   await first.stdout.next("6 'six'");
   cable.cut();
   await publisher.receive(); // It is connected again.
-  for (const number of ["5", "6", "7", "9"]) await publisher.send(["a", number, "new"]);
+  for (const number of ["5", "6", "7"]) await publisher.send(["a", number, "new"]);
+  const flow = setInterval(() => publisher.send(["a", "9", "new"]), 50); // no silence
   await answer("a 8", "a", "8", "eight", "nine");
+  clearInterval(flow);
   await answer("a 10", "a", "10"); // So the place is in the file.
   await end(first);
   assert.deepEqual(first.stdout.all, ["5 'five'", "6 'six'", "7 'new'", "8 'eight'", "9 'nine'"]);

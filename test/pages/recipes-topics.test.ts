@@ -38,7 +38,6 @@ test("rooms.ts greets whoever joins, a crowd together, and knows when the last h
   await bother(endpoint);
   await sendRefused(crowd, `\x01${"x".repeat(1000)}`);
   await stdout.next(`No longer watched: ${garbling.shown}`);
-  assert.ok(!stdout.all.includes("No longer watched: 'room1/'"));
   first.close();
   await stdout.next("No longer watched: 'room1/'");
 });
