@@ -18,8 +18,8 @@ function copy(script: string, changes: Record<string, string>) {
   for (const [from, to] of Object.entries(changes)) code = replace(code, from, to);
   return writeScript(code);
 }
-// A job may take 300 ms, and the wall clock stands still.
-const QUICK_JOBS = copy(JOBS, { "10_000;": "300; Date.now = () => 0;" });
+// A job may take 200 ms, and the wall clock stands still.
+const QUICK_JOBS = copy(JOBS, { "10_000;": "200; Date.now = () => 0;" });
 const quickly = { "p(1000)": "p(20)", "000,": "00,", '"no picture"': '"x".repeat(2e6)' };
 const QUICK_WORKER = copy("docs/recipes/worker.ts", quickly);
 
@@ -51,6 +51,7 @@ async function askAt(endpoint: string, ...question: string[]) {
   return { id, ticket };
 }
 
+/** Starts jobs.ts with a file that has this text. */
 async function startJobs(text = "", script = JOBS) {
   const [endpoint, file] = [await tcpEndpoint(), newFile(text)];
   const server = await startServer(script, endpoint, file);
@@ -69,17 +70,16 @@ test("a job is any JSON, and is done once; one that fails ends nothing else", as
     ["long", `{"picture":"${"ü".repeat(100_000)}"}`],
     ["same", '{"picture":1}'],
     ["same again", '{"picture":1}'],
-    ["\x9b", '{"picture":"\x9b"}'],
-    ["not mine", "[1]"],
+    ["\x9b", "[1]"],
   ]);
   const adding = startScript(ADD, jobs.get("breaks") ?? "", endpoint, "breaks");
   assert.deepEqual([await adding.exitStatus(), ...adding.stdout.all], [0, "Added: 'breaks'"]);
   for (const [id, job] of jobs) await ask("add", job, id);
   const worker = startScript(QUICK_WORKER, endpoint);
-  await ended(file, 6);
-  for (const id of ["same", "new"]) await ask("add", "1", id);
-  const done = ["breaks", "long", "same again", "same", "\x9b"].map((id) => `${id} done`);
-  assert.deepEqual(await ended(file, 7), [...done, "new failed", "not mine failed"].sort());
+  await ended(file, 5);
+  for (const id of ["same", "new"]) await ask("add", '{"picture":2}', id);
+  const done = ["breaks", "long", "new", "same again", "same"].map((id) => `${id} done`);
+  assert.deepEqual(await ended(file, 6), [...done, "\x9b failed"]);
   for (const [id, job] of jobs) assert.ok(textOf(file).includes(adds([id], job)), id);
   assert.match(textOf(file), /"failed":"Error: x{900,1000}"/);
   const screens = [stdout, stderr, worker.stdout, worker.stderr].flatMap(({ all }) => all);
