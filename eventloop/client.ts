@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
-// Asks five times and awaits each reply. It waits for a server forever, but for
-// a reply ten seconds: the request or the reply is lost when the server dies.
+// Asks five times and awaits each reply. It waits forever for a server, but ten
+// seconds for a reply: a request or its reply is lost when the server dies.
 import { Request } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5568";

@@ -13,7 +13,7 @@ console.log("Listening at %s", socket.lastEndpoint);
 setInterval(() => console.log("tick"), 1000);
 
 // Called for each request: [client id, "", request]. The frames before the
-// request lead a reply to its client, so the reply begins with the same two.
+// request are a return address, so the reply begins with the same two.
 async function echo(frames: Buffer[]) {
   const request = frames.at(-1) ?? "";
   console.log("MSG:  %o", String(request).slice(0, 60)); // It may be long.

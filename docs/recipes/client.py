@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# A client in Python, like eventloop/client.ts: it asks five times. It fails if a
-# reply does not come, and prints nothing while there is no server.
+# A client in Python, like eventloop/client.ts: it asks five times. It fails if
+# a reply does not come, and prints nothing while there is no server.
 import json
 import sys
 import zmq

@@ -23,7 +23,7 @@ let first = 1; // the number of the first event that is kept
 async function publish() {
   for (;;) {
     const text = `It is ${new Date().toTimeString().slice(0, 8)}`;
-    // Kept before it is sent: whoever has an event can ask for all before it.
+    // Kept before it is sent: whoever has an event can ask for earlier ones.
     kept.push(text);
     if (kept.length > 1000) {
       kept.shift();
@@ -36,7 +36,7 @@ async function publish() {
   }
 }
 
-// A request is [client id, "", run, number]: the first event that it lacks.
+// A request is [client id, "", run, number of the first event to send].
 async function replay() {
   for await (const [client = "", , theirRun, number] of past) {
     const from = String(theirRun) === run ? Number(String(number)) : 1;

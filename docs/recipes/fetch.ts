@@ -21,7 +21,7 @@ socket.events.on("connect:retry", () => {
 socket.connect(endpoint);
 
 const PIECE = 250_000; // bytes
-const AHEAD = 4 * PIECE; // what is asked for, and not here yet
+const AHEAD = 4 * PIECE; // bytes that are asked for, and not here yet
 const file = await open(part, "a");
 let have = (await file.stat()).size;
 let asked = have;
@@ -35,7 +35,7 @@ while (have < size) {
   const reply = await socket.receive().catch(() => []);
   if (reply.length === 0) asked = have; // All replies are lost: ask again.
   const [position, total, sum, piece] = reply;
-  if (!piece || Number(String(position)) !== have) continue; // It is an old one.
+  if (!piece || Number(String(position)) !== have) continue; // an old one
   size = Number(String(total));
   hash = String(sum);
   if (piece.length === 0) break; // The file ends here.

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
 // Passes everything that is published to the subscribers, and subscriptions to
-// the publishers. A message is lost while it is not running, or a queue is full.
+// the publishers. It loses messages while it is not running or a queue is full.
 import { XPublisher, XSubscriber } from "zeromq";
 
 const inside = process.argv[2] ?? "tcp://127.0.0.1:5575";
@@ -23,7 +23,7 @@ function stop() {
   subscribers.close();
 }
 process.once("SIGTERM", stop);
-process.once("SIGINT", stop); // of Ctrl-C
+process.once("SIGINT", stop); // Ctrl-C
 console.log("Forwarding.");
 
 type Either = XPublisher | XSubscriber;
@@ -38,11 +38,11 @@ async function pass(from: Either, to: Either) {
       await to.send(frames);
     }
   } catch (error) {
-    if (!from.closed) throw error; // After stop(), an error is no surprise.
+    if (!from.closed) throw error; // After stop(), an error is expected.
   }
 }
 
-// Not a Proxy: it shows nothing, and keeps a process alive that has crashed.
+// Not a Proxy: that shows nothing, and keeps a crashed process alive.
 const messages = pass(publishers, subscribers);
 const subscriptions = pass(subscribers, publishers);
 await Promise.all([messages, subscriptions]);

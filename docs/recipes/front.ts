@@ -8,7 +8,7 @@ const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5568";
 const port = Number(process.argv[3] ?? 8080);
 const host = process.argv[4] ?? "127.0.0.1";
 const socket = new Dealer({
-  heartbeatInterval: 1000, // ms; notices within 2 s that the server has no power
+  heartbeatInterval: 1000, // ms; notices within 2 s that the server lost power
   immediate: true, // queues nothing for a server that is not connected
   reconnectInterval: 500, // ms; the default, 100, would flood the screen
   sendHighWaterMark: 10_000, // questions in the queue; the default is 1,000
@@ -33,7 +33,7 @@ function askAgain() {
   for (const [id, response] of waiting) ask(id, response);
 }
 socket.events.on("handshake", askAgain); // A server is connected.
-// A moment later, ZeroMQ has forgotten this connection: other servers get all.
+// A moment later, ZeroMQ deals no more questions to the lost connection.
 socket.events.on("disconnect", () => setTimeout(askAgain, 100));
 
 function answer(id: string, status: number, body: Buffer | string) {

@@ -12,7 +12,7 @@ const limit = 10_000; // ms; longer than any job takes
 // bytes; a larger frame disconnects its sender
 const socket = new Router({ maxMessageSize: 1_000_000 });
 
-// The lock: a UDP port for each file, which only one process at a time can bind.
+// The lock: a UDP port for each file, which only one process can bind.
 const fd = fs.openSync(file, "a");
 const port = 10_000 + (fs.fstatSync(fd).ino % 22_000);
 const lock = createSocket("udp4").on("error", (error) => {
@@ -25,7 +25,7 @@ type Job = { text: string; tickets: string[]; timer?: NodeJS.Timeout };
 const jobs = new Map<string, Job | undefined>(); // undefined: it has ended
 const waiting = new Set<string>();
 
-// Does what a line of the file says, whether it is old or has just been written.
+// Applies a line of the file, whether it is old or has just been written.
 function apply(text: string) {
   const line: unknown = JSON.parse(text);
   if (typeof line !== "object" || !line || !("id" in line)) return;
@@ -46,7 +46,7 @@ function write(line: object) {
   const text = JSON.stringify(line);
   try {
     fs.appendFileSync(fd, `${text}\n`);
-    if ("job" in line) fs.fsyncSync(fd); // It is on the disk, power cut or not.
+    if ("job" in line) fs.fsyncSync(fd); // It survives a power cut.
   } catch (error) {
     console.error("%s: %s", file, String(error));
     process.exit(1);
@@ -55,7 +55,7 @@ function write(line: object) {
   apply(text);
 }
 
-// What follows the last line break is half a line: a full disk or a kill cut it.
+// After the last line break is half a line, cut off by a full disk or a kill.
 const log = fs.readFileSync(file);
 fs.truncateSync(file, log.lastIndexOf("\n") + 1);
 for (const text of String(log).split("\n").slice(0, -1)) apply(text);

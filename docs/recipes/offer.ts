@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
-// Offers one file to fetch.ts. It reads and sends only the pieces that are asked
-// for, so a file of any size needs little memory.
+// Offers one file to fetch.ts. It reads and sends only the pieces that are
+// asked for, so a file of any size needs little memory.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
@@ -11,7 +11,7 @@ const path = process.argv[2] ?? "big.bin";
 const endpoint = process.argv[3] ?? "tcp://127.0.0.1:5573";
 const file = await open(path);
 const { size } = await file.stat();
-// The receiver compares it with the hash of what it got.
+// The receiver compares this hash with that of its copy.
 const sha256 = createHash("sha256").setEncoding("hex");
 const hash = await text(createReadStream(path).pipe(sha256));
 const socket = new Router({

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
-// Publishes the temperature of three rooms every second. Whoever subscribes gets
-// the latest one without waiting for the next. A slow subscriber loses some.
+// Publishes the temperature of three rooms every second. Whoever subscribes
+// gets the latest one without waiting for the next. Slow subscribers lose some.
 import { setTimeout as sleep } from "node:timers/promises";
 import { XPublisher } from "zeromq";
 
@@ -26,7 +26,7 @@ function measure() {
 }
 
 // An XPublisher also receives: a byte 1 and a prefix when somebody subscribes,
-// a byte 0 and a prefix when the last one with this prefix has left.
+// a byte 0 and a prefix when the last subscriber with this prefix has left.
 async function listen() {
   for await (const [message] of socket) {
     const prefix = String(message?.subarray(1));
@@ -38,7 +38,7 @@ async function listen() {
   }
 }
 
-// However many subscribe at once, a topic is sent once a tick.
+// However many subscribe at once, a topic is sent at most once a tick.
 async function publish() {
   for (let tick = 0; ; tick++) {
     if (tick % 10 === 0) measure();

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
-// Echoes what its friends ask, and publishes it to them. Nobody else gets in, or
-// can read what passes. FRIENDS has the friends' public keys.
+// Echoes what its friends ask, and publishes it to them. Nobody else gets in,
+// or can read what passes. FRIENDS contains the friends' public keys.
 import { Publisher, Reply, Router } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5572";

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
-// Subscribes, with keys, to what safe-server.ts publishes. It ends with an error
-// if the server does not let it in.
+// Subscribes, with keys, to what safe-server.ts publishes. It ends with an
+// error if the server does not let it in.
 import { Subscriber } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5579";

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --import tsx
-// Pushes ten jobs a second. On Ctrl-C or SIGTERM it sends no more, and ends when
-// what it has queued is delivered. After eight seconds it gives up.
+// Pushes ten jobs a second. On Ctrl-C or SIGTERM it sends no more, and ends
+// when what it has queued is delivered. After eight seconds it gives up.
 import { setTimeout as sleep } from "node:timers/promises";
 import { Push } from "zeromq";
 
@@ -15,11 +15,11 @@ function giveUp() {
 }
 function stop() {
   setTimeout(giveUp, 8000).unref();
-  socket.close(); // What is queued is still delivered. A send() that waits fails.
+  socket.close(); // What is queued is still delivered; a waiting send() fails.
 }
 process.on("SIGTERM", stop);
-process.on("SIGINT", stop); // of Ctrl-C
-// The socket's end comes when all is delivered; this listener waits for it.
+process.on("SIGINT", stop); // Ctrl-C
+// This event comes when everything is delivered; the listener waits for it.
 socket.events.on("end", () => console.log("Delivered: %d", sent));
 console.log("Listening at %s", socket.lastEndpoint);
 
@@ -28,7 +28,7 @@ while (!socket.closed) {
     await socket.send(JSON.stringify({ code: sent + 1, text: "hello" }));
     sent++;
   } catch (error) {
-    // Not sent: it tries again, unless stop() was called while it waited.
+    // Not sent: the loop tries again, unless stop() has closed the socket.
     if (!socket.closed) console.error("Not sent: %o", String(error));
   }
   await sleep(100);

@@ -21,8 +21,8 @@ async function think(question: string) {
 let underWay = 0;
 let stopping = false;
 
-// Called for each question: [client id, question id, question]. The reply has
-// the same frames before the question, then a status, then the answer.
+// Called for each question: [client id, question id, question]. The reply
+// begins with the same two frames; then come a status and the answer.
 async function reply(frames: Buffer[]) {
   underWay++;
   const question = String(frames.pop());
@@ -30,7 +30,7 @@ async function reply(frames: Buffer[]) {
     const answer = await think(question);
     await socket.send([...frames, "ok", answer]);
   } catch (error) {
-    console.error("No answer: %o", String(error)); // for you, not for the client
+    console.error("No answer: %o", String(error)); // for you, not the client
     await socket.send([...frames, "failed", ""]);
   }
   if (--underWay === 0 && stopping) socket.close();
@@ -47,8 +47,8 @@ function stop() {
   if (underWay === 0) socket.close(); // Otherwise, the last reply() does.
 }
 process.on("SIGTERM", stop);
-process.on("SIGINT", stop); // of Ctrl-C
-// The socket's end comes when all is delivered; this listener waits for it.
+process.on("SIGINT", stop); // Ctrl-C
+// This event comes when everything is delivered; the listener waits for it.
 socket.events.on("end", () => console.log("Stopped."));
 console.log("Listening at %s", socket.lastEndpoint);
 
