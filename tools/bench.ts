@@ -89,7 +89,7 @@ print("", "median", "", `lowest to highest of ${runs}`);
 
 const script = "waynes-world/server.ts";
 const endpoints = [await tcpEndpoint(), ipcEndpoint()];
-// This script has no types: as it stands, it is JavaScript, too.
+// This script has no types, so as it stands it is also JavaScript.
 const bare = ["--input-type=module", "--eval", read(script), script];
 await firstLine("start, bare Node", ...bare, ...endpoints);
 await firstLine("start, with tsx", "--import", "tsx", script, ...endpoints);
@@ -130,6 +130,6 @@ const job = '{"code":200,"text":"hello"}';
 const worker = "passing-json/client.ts";
 await flood("jobs, 1 worker", new Push(), job, worker);
 await flood("jobs, 2 workers", new Push(), job, worker, worker);
-// Without a or it would drop what the camera is too slow for.
+// With a limit, it would drop what the camera is too slow for.
 const publisher = new Publisher({ sendHighWaterMark: 0 });
 await flood("messages, a camera", publisher, "x", "waynes-world/camera1.ts");
