@@ -5,7 +5,7 @@ import { Publisher, Reply, Router } from "zeromq";
 
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5572";
 const newsEndpoint = process.argv[3] ?? "tcp://127.0.0.1:5579";
-const digits =
+const digits = // of Z85, which curveKeyPair() spells keys in
   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 const isKey = /^[0-9a-zA-Z.:+=^!/*?&<>()[\]{}@%$#-]{40}$/;
 
@@ -17,8 +17,7 @@ function keys(name: string) {
   process.exit(1);
 }
 
-// Spells the 32 bytes of a key as curveKeyPair() does.
-function spell(key: Buffer) {
+function z85(key: Buffer) {
   return Array.from({ length: 40 }, (_, n) => {
     const word = key.readUInt32BE(Math.floor(n / 5) * 4);
     return digits[Math.floor(word / 85 ** (4 - (n % 5))) % 85];
@@ -26,13 +25,12 @@ function spell(key: Buffer) {
 }
 
 // ZeroMQ asks the doorkeeper about each client of each socket with a zapDomain.
-async function keepDoor(admits: (key: string, domain: string) => boolean) {
-  const doorkeeper = new Reply();
-  doorkeeper.bindSync("inproc://zeromq.zap.01"); // A process has only one.
+async function keepDoor(doorkeeper: Reply, friends: Record<string, string[]>) {
   for await (const [version = "", id = "", domain, , , , key] of doorkeeper) {
     let status = "300"; // not now: the client tries again in half a minute
     try {
-      status = key && admits(spell(key), String(domain)) ? "200" : "400";
+      const list = friends[String(domain)] ?? [];
+      status = key && list.includes(z85(key)) ? "200" : "400";
     } catch (error) {
       console.error("The doorkeeper failed: %o", String(error));
     }
@@ -41,7 +39,9 @@ async function keepDoor(admits: (key: string, domain: string) => boolean) {
 }
 
 const friends = keys("FRIENDS");
-void keepDoor((key) => friends.includes(key));
+const doorkeeper = new Reply(); // A server that ends has to close() it as well.
+await doorkeeper.bind("inproc://zeromq.zap.01"); // A process has only one.
+void keepDoor(doorkeeper, { friends }); // one list for each zapDomain
 const options = {
   curveServer: true,
   curveSecretKey: keys("SECRET_KEY")[0] ?? "",
