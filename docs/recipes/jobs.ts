@@ -9,9 +9,10 @@ import { Router } from "zeromq";
 const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5569";
 const file = process.argv[3] ?? "jobs.log";
 const limit = 10_000; // ms; longer than any job takes
-// bytes; a larger frame disconnects its sender
-const socket = new Router({ maxMessageSize: 1_000_000 });
-
+const socket = new Router({
+  heartbeatInterval: 1000, // ms; ends connections that a cut cable has left
+  maxMessageSize: 1_000_000, // bytes; a larger frame disconnects its sender
+});
 // The lock: a UDP port for each file, which only one process can bind.
 const fd = fs.openSync(file, "a");
 const port = 10_000 + (fs.fstatSync(fd).ino % 22_000);
@@ -54,7 +55,6 @@ function write(line: object) {
   if ("failed" in line) console.error("%o", text);
   apply(text);
 }
-
 // After the last line break is half a line, cut off by a full disk or a kill.
 const log = fs.readFileSync(file);
 fs.truncateSync(file, log.lastIndexOf("\n") + 1);

@@ -18,6 +18,7 @@ function connect() {
     immediate: true, // despite its name: send() waits for a connected server
     receiveTimeout: 5000, // ms; without it, receive() waits forever
     reconnectInterval: 1000, // ms; the default, 100, would flood the screen
+    tcpMaxRetransmitTimeout: 4000, // ms; or an old question could come later
   });
   socket.events.on("connect:retry", () => {
     console.error(`No server at ${endpoint}: trying again`);
@@ -25,7 +26,6 @@ function connect() {
   socket.connect(endpoint);
   return socket;
 }
-
 let socket = connect();
 
 // Asks until a reply comes. To ask again, it takes a new Request: in the old
