@@ -118,7 +118,7 @@ export async function until(holds: () => boolean, late: string) {
 }
 
 /** What starts a command as the first process of its PID namespace, as in a container. */
-export const asFirst = ["unshare", "--user", "--map-root-user", "--pid", "--fork"];
+export const asFirst = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
 /** Why a test that needs that is skipped, if it is. */
 export const noUnshare = spawnSync("env", [...asFirst, "true"]).status !== 0 && "no unshare";
 
@@ -127,10 +127,12 @@ export function copyZeromq(folder: string) {
   const zeromq = realpathSync(join(root, "node_modules/zeromq"));
   // pnpm keeps what zeromq needs elsewhere.
   const loader = createRequire(join(zeromq, "lib/index.js")).resolve("cmake-ts/build/loader");
+  const others = new RegExp(`build.(?!${process.platform})(darwin|linux|win32)\\b`);
+  const filter = (path: string) => !others.test(path);
   for (const [name, from] of [
     ["zeromq", zeromq],
     ["cmake-ts", loader.slice(0, loader.lastIndexOf("cmake-ts") + "cmake-ts".length)],
   ]) {
-    cpSync(from, join(folder, "node_modules", name), { recursive: true });
+    cpSync(from, join(folder, "node_modules", name), { recursive: true, filter });
   }
 }

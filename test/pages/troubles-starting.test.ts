@@ -45,6 +45,10 @@ async function compile(type: string, message: string) {
   return stdout.all.join("\n");
 }
 
+let naiveErrors: Promise<string> | undefined;
+/** What it prints about one that has everything wrong. */
+const compileNaive = () => (naiveErrors ??= compile("commonjs", "message"));
+
 test("`Cannot find package 'tsx'`", async () => {
   const node = ["--import", "tsx", join(root, "eventloop/client.ts"), "?"];
   const outside = startProgram(process.execPath, node, { cwd: temporaryFolder() });
@@ -73,7 +77,7 @@ test('`Top-level await is currently not supported with the "cjs" output format`'
   await startScript(script).stderr.next(why);
   assert.equal(await startScript(module).exitStatus(), 0);
   if (noCompiler) return t.diagnostic(noCompiler);
-  const errors = await compile("commonjs", "message");
+  const errors = await compileNaive();
   for (const number of ["TS1309", "TS1295"]) assert.ok(errors.includes(number), errors);
 });
 
@@ -130,10 +134,10 @@ test("`No compatible zeromq.js addon found for linux arm`", async () => {
   await loadOn("").stdout.next("loaded");
 });
 
-const noMusl = process.platform !== "linux" || process.arch !== "x64";
+const isLinux64 = process.platform === "linux" && process.arch === "x64";
 test(
   "`libc.musl-x86_64.so.1: cannot open shared object file` (or `aarch64`)",
-  { skip: noMusl },
+  { skip: !isLinux64 && "no addon for musl" },
   async () => {
     const alpine = `import fs from "node:fs";
     const { existsSync } = fs;
@@ -176,8 +180,6 @@ test('`Failed to load zeromq.js addon.node`; a bundle: `Manifest file not found`
       return startProgram(process.execPath, [outfile]);
     };
     await (await bundle(project(), [])).stderr.next(why);
-    const alone = await bundle(temporaryFolder(), ["zeromq"]);
-    await alone.stderr.next(/Cannot find (module|package) 'zeromq'/);
     const beside = await bundle(project(), ["zeromq"]);
     assert.equal(await beside.exitStatus(), 0);
   }
@@ -254,7 +256,7 @@ test(
   "TypeScript: `is not assignable to type`, as a frame may be `undefined`",
   { skip: noCompiler },
   async () => {
-    assert.match(await compile("module", "message"), /undefined' is not assignable to type/);
+    assert.match(await compileNaive(), /undefined' is not assignable to type/);
     assert.equal(await compile("module", 'message ?? Buffer.from("")'), "");
   },
 );
@@ -263,17 +265,18 @@ test("`Radio` and `Dish` are not there", async () => {
   const load = (from: string) => `import { Dish, Radio } from "${from}"; new Radio();`;
   const naive = evaluate(load("zeromq"));
   const wise = evaluate(`${load("zeromq/draft.js")}
-    import { Pull } from "zeromq";
-    /** How many milliseconds of a processor it takes to wait for a message. */
-    const wait = async (socket) => {
-      await socket.bind("tcp://127.0.0.1:*");
-      const begin = process.cpuUsage();
-      await Promise.race([socket.receive(), new Promise((end) => setTimeout(end, 200))]);
-      const { user, system } = process.cpuUsage(begin);
-      return (user + system) / 1000;
-    };
-    const [idle, busy] = [await wait(new Pull()), await wait(new Dish())];
-    console.log(busy > 3 * idle ? "busy" : "idle: " + [idle, busy]);
+    const dish = new Dish();
+    await dish.bind("tcp://127.0.0.1:*");
+    const before = process.cpuUsage();
+    let spent = 0; // microseconds of a processor
+    dish.receive();
+    // This loop alone takes less than half of that.
+    for (let n = 0; n < 200 && spent < 100_000; n++) {
+      await new Promise((next) => setTimeout(next, 10));
+      const { user, system } = process.cpuUsage(before);
+      spent = user + system;
+    }
+    console.log(spent < 100_000 ? "idle" : "busy");
     process.exit();`);
   await naive.stderr.next(/Named export '\w+' not found|export named '\w+'/);
   await wise.stdout.next("busy");
