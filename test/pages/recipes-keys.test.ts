@@ -9,7 +9,7 @@ import { startProgram, TIMEOUT } from "../../tools/child.ts";
 import { tcpEndpoint, temporaryFolder } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
 import { connect, event } from "../support.ts";
-import { copy, layCable } from "./support.ts";
+import { comesFirst, copy, layCable } from "./support.ts";
 
 const page = read("docs/recipes/README.md");
 const folder = temporaryFolder();
@@ -50,10 +50,9 @@ test("a friend gets replies and news; strangers get nothing, and can read nothin
     connect(new Request(options), endpoints[0]).events.on("handshake", () => (seen += "question"));
   const watch = start(path("watch"), {}, news.endpoint);
   const request = connect(new Request(friend), replies.endpoint);
-  while (watch.stdout.all.length === 0) {
-    await request.send("question 0");
-    await request.receive();
-  }
+  const heard = watch.stdout.next("'question 0'");
+  const ask = () => request.send("question 0").then(() => request.receive());
+  while (!(await comesFirst(heard, ask())));
   const client = start(path("client"), {}, replies.endpoint);
   for (const { stdout } of [client, watch])
     for (const n of [1, 2]) await stdout.next(`'question ${n}'`);
