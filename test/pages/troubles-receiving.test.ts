@@ -512,7 +512,7 @@ test("of two clients with the same `routingId` (identity), one is never heard", 
   }
 });
 
-test("`Too many open file descriptors` (EMFILE); a server burns a processor", async () => {
+test("`Too many open file descriptors` (EMFILE); a server burns CPU", async () => {
   assert.equal(context.maxSockets, 1023);
   const open = (listener = "") =>
     program(`

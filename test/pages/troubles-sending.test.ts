@@ -404,7 +404,7 @@ test("a Router's message is gone, without an error", async () => {
 test("can one send only strings? `[object Object]`, `[object Promise]` or `undefined` arrives; `Message must be present`", async () => {
   assert.deepEqual(await pass("text"), ["text"]);
   assert.deepEqual(await pass(null), [""]);
-  for (const bytes of [Buffer.from("hi"), new Uint8Array([104, 105])]) {
+  for (const bytes of [Buffer.from("hi"), new Uint8Array([104, 105]), new Uint16Array([26984])]) {
     assert.deepEqual(await pass(bytes), ["hi"]);
   }
   assert.deepEqual(await pass(["topic", Buffer.from("hi")]), ["topic", "hi"]);
