@@ -237,10 +237,13 @@ test("`Operation was not possible or timed out` (EAGAIN): No message came within
     const socket = connect(new Request({ receiveTimeout: 10, ...options }), endpoint);
     await socket.send(request);
     await assert.rejects(socket.receive(), timedOut);
-    socket.close();
+    return socket;
   };
-  await ask("given up", { linger: 0 });
-  await ask("still delivered", { linger: -1 }); // the default, if context.blocky is true
+  const impatient = await ask("given up", { linger: 0 });
+  const gone = event(impatient, "end");
+  impatient.close();
+  await gone;
+  (await ask("still delivered", { linger: -1 })).close(); // the default, if context.blocky is true
   const router = open(new Router());
   await router.bind(endpoint);
   const received = async () => String((await router.receive()).at(-1));
