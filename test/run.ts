@@ -11,6 +11,10 @@ function stop(reason: string): never {
   console.log(`The tests cannot run here: ${reason}`);
   process.exit(1);
 }
+const { node } = process.versions;
+if (node.localeCompare("20.19", undefined, { numeric: true }) < 0) {
+  stop(`they need Node 20.19 or newer, and this is ${node}. The examples run on 20.6 and newer.`);
+}
 if ("pnp" in process.versions) {
   stop("they need a folder node_modules, which Yarn makes with nodeLinker: node-modules.");
 }
