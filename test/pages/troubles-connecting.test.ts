@@ -761,7 +761,7 @@ test("`inproc://` passes nothing", async () => {
   await copies.stdout.next("true EAGAIN");
 });
 
-test("every second request times out; every second job is missing", async () => {
+test("every other request times out; every other job is missing", async () => {
   for (const immediate of [false, true]) {
     const pull = new Pull();
     const push = open(new Push({ immediate }));
