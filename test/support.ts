@@ -1,5 +1,6 @@
 // What tests are made of. When a test ends, so does all that it has started or opened.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
@@ -8,7 +9,14 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "node:test";
 import { context, type EventType, Pair, type Socket, Subscriber, type XPublisher } from "zeromq";
-import { exitOnSignals, killAll, Lines, startProgram, withTimeout } from "../tools/child.ts";
+import {
+  exitOnSignals,
+  killAll,
+  Lines,
+  plainEnv,
+  startProgram,
+  withTimeout,
+} from "../tools/child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
 import { read, root } from "../tools/repository.ts";
 
@@ -79,6 +87,10 @@ const isWindows = process.platform === "win32";
 /** Why a test that needs signals, run bits or the like is skipped, if it is. */
 export const notOnWindows = isWindows && "Windows has no such thing";
 
+/** Whether a script starts by its first line: BusyBox's env has no -S. */
+export const knowsFirstLines =
+  !isWindows && spawnSync("env", ["-S", "true"], { env: plainEnv() }).status === 0;
+
 /** Why a test that needs IPC is skipped, if it is: not all Windows have IPC. */
 export let noIpc: string | false = false;
 if (isWindows) {
@@ -130,11 +142,11 @@ export function event(socket: Socket, type: EventType): Promise<unknown> {
   return withTimeout(next, `no ${type}`);
 }
 
-/** Closes a socket, and waits until its endpoint is free. */
-export async function close(socket: Socket) {
-  const freed = event(socket, "close");
+/** Closes a socket, and waits until its endpoint is free, or for its last event, "end". */
+export async function close(socket: Socket, until: "close" | "end" = "close") {
+  const reached = event(socket, until);
   socket.close();
-  await freed;
+  await reached;
 }
 
 /** A new project's folder, with the packages from here, and for "" without a tsconfig.json. */

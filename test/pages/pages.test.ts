@@ -1,6 +1,5 @@
 // What the pages show is what happens, and what they name is there.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import net from "node:net";
@@ -13,8 +12,8 @@ import { read, root } from "../../tools/repository.ts";
 import {
   defaultsOf,
   examples,
+  knowsFirstLines,
   noIpc,
-  notOnWindows,
   outsideAddress,
   scripts,
   servers,
@@ -44,8 +43,6 @@ function startTyped(folder: string, typed: string) {
   if (knowsFirstLines) return startProgram(file, args, { cwd });
   return startProgram(process.execPath, ["--import", "tsx", file, ...args], { cwd });
 }
-// BusyBox's env has no -S.
-const knowsFirstLines = !notOnWindows && spawnSync("env", ["-S", "true"]).status === 0;
 
 test("npm start prints what its picture shows", { skip: noIpc }, async () => {
   const { stdout, stderr } = startCommand("start");

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { plainEnv, startProgram } from "../../tools/child.ts";
 import { freePort, temporaryFolder } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import { notOnWindows, outsideAddress, project, scripts } from "../support.ts";
+import { knowsFirstLines, notOnWindows, outsideAddress, project, scripts } from "../support.ts";
 
 const FOLDER = "docs/recipes";
 const page = read(`${FOLDER}/README.md`);
@@ -57,7 +57,6 @@ const works = (command: string, ...args: string[]) =>
   spawnSync(command, args, { env: plainEnv() }).status === 0;
 const hasZmq = works("python3", "-c", "import zmq");
 const hasCurl = works("curl", "--version");
-const knowsFirstLines = works("env", "-S", "true"); // BusyBox's env has no -S.
 
 /** The terminals of a recipe: what is typed, and the lines that it prints. */
 const terminalsOf = (recipe: string) =>

@@ -94,19 +94,20 @@ export const garbling = { text: "\x1b\x1b[0m[31mred\n", shown: "'\\x1B\\x1B[0m[3
 export function recipe(name: string, changes?: Record<string, string>): string {
   const path = `docs/recipes/${name}.ts`;
   if (!changes) return path;
-  let code = read(path)
+  const code = read(path)
     .replace("reconnectInterval: 1000", "reconnectInterval: 50")
     .replace("heartbeatInterval: 1000", "heartbeatInterval: 500")
     .replaceAll("receiveTimeout: 5000", "receiveTimeout: 200");
-  for (const [from, to] of Object.entries(changes)) code = replace(code, from, to);
-  return writeScript(code);
+  return writeScript(change(code, changes));
 }
+
+/** A text with each value in place of its key, which must be there. */
+const change = (text: string, changes: Record<string, string>) =>
+  Object.entries(changes).reduce((changed, [from, to]) => replace(changed, from, to), text);
 
 /** Writes a copy of a program, with each value in place of its key, which must be there: its path. */
 export const copy = (path: string, changes: Record<string, string>) =>
-  writeScript(
-    Object.entries(changes).reduce((code, [from, to]) => replace(code, from, to), read(path)),
-  );
+  writeScript(change(read(path), changes));
 
 /** Waits until a condition holds, or throws at TIMEOUT. */
 export async function until(holds: () => boolean, late: string) {

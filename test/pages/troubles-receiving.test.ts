@@ -239,10 +239,7 @@ test("`Operation was not possible or timed out` (EAGAIN): No message came within
     await assert.rejects(socket.receive(), timedOut);
     return socket;
   };
-  const impatient = await ask("given up", { linger: 0 });
-  const gone = event(impatient, "end");
-  impatient.close();
-  await gone;
+  await close(await ask("given up", { linger: 0 }), "end");
   (await ask("still delivered", { linger: -1 })).close(); // the default, if context.blocky is true
   const router = open(new Router());
   await router.bind(endpoint);
