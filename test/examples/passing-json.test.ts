@@ -23,9 +23,15 @@ const ASKED = "Hello world?";
 const JOB = '{"code":200,"text":"hello world"}';
 const DONE = "200 :: hello world";
 
-test("the server pushes a job a second, each to one of two workers", async () => {
-  const endpoint = await tcpEndpoint();
+test("passing-json: Start `server.ts` alone", async () => {
+  const [endpoint, elsewhere] = [await tcpEndpoint(), await tcpEndpoint()];
   const { stdout, stderr } = await startServer(SERVER, endpoint);
+  await startServer(SERVER, elsewhere);
+  const { stdout: done } = startScript(WORKER, elsewhere);
+  await done.next(DONE, 3); // which takes two seconds or more
+  assert.deepEqual(stdout.all, [ASKED]);
+
+  // Two workers get a job a second, by turns.
   const pulls = [connect(new Pull(), endpoint), connect(new Pull(), endpoint)];
   for (const pull of [...pulls, ...pulls, ...pulls]) {
     assert.equal(String(await pull.receive()), JOB);
@@ -33,33 +39,16 @@ test("the server pushes a job a second, each to one of two workers", async () =>
   await sleep(100); // A line may come after its job.
   assert.ok(stdout.all.length >= 6, "both have got one job");
   await assertRepeats(stdout, ASKED, 900, 1700);
-  assert.deepEqual(new Set(stdout.all), new Set([ASKED]));
-  assert.deepEqual(stderr.all, []);
-});
 
-test("passing-json: Start `server.ts` alone", async () => {
-  const endpoint = await tcpEndpoint();
-  const { stdout } = await startServer(SERVER, endpoint);
-  const { stdout: done } = startScript(WORKER, await startElsewhere());
-  await done.next(DONE, 3); // which takes two seconds or more
-  assert.deepEqual(stdout.all, [ASKED]);
-
-  // A worker comes and goes, and the server waits again.
-  const pull = connect(new Pull(), endpoint);
-  await pull.receive();
-  pull.close();
+  // They leave, and the server waits again.
+  for (const pull of pulls) pull.close();
   await done.next(DONE);
   const asked = stdout.all.length;
   await done.next(DONE, 3);
   assert.ok(stdout.all.length <= asked + 1, "it did not wait");
+  assert.deepEqual(new Set(stdout.all), new Set([ASKED]));
+  assert.deepEqual(stderr.all, []);
 });
-
-/** Starts a server of its own: its endpoint. */
-async function startElsewhere() {
-  const endpoint = await tcpEndpoint();
-  await startServer(SERVER, endpoint);
-  return endpoint;
-}
 
 test("passing-json: Start `client.ts`, then `server.ts`", async () => {
   const endpoint = await tcpEndpoint();
