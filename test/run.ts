@@ -28,8 +28,7 @@ const [word = ""] = process.argv.slice(2);
 const folder = join(root, "test");
 const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".test.ts") && file.replaceAll("\\", "/").includes(word))
-  .map((file) => join(folder, file))
-  .reverse(); // so that what takes longest, the recipes and the examples, begins early
+  .map((file) => join(folder, file));
 
 // The verdict is about the examples, not about the user's settings.
 process.env = plainEnv();

@@ -82,22 +82,18 @@ export function open<S extends Socket>(socket: S): S {
   return socket;
 }
 
-const isWindows = process.platform === "win32";
-
 /** Why a test that needs signals, run bits or the like is skipped, if it is. */
-export const notOnWindows = isWindows && "Windows has no such thing";
+export const notOnWindows = process.platform === "win32" && "Windows has no such thing";
 
 /** Whether a script starts by its first line: BusyBox's env has no -S. */
 export const knowsFirstLines =
-  !isWindows && spawnSync("env", ["-S", "true"], { env: plainEnv() }).status === 0;
+  !notOnWindows && spawnSync("env", ["-S", "true"], { env: plainEnv() }).status === 0;
 
+const refused = await open(new Pair())
+  .bind(ipcEndpoint())
+  .catch((error) => error);
 /** Why a test that needs IPC is skipped, if it is: not all Windows have IPC. */
-export let noIpc: string | false = false;
-if (isWindows) {
-  const bound = open(new Pair()).bind(ipcEndpoint());
-  const code = await bound.catch((error) => error.code);
-  if (code === "EAFNOSUPPORT") noIpc = "this system has no IPC";
-}
+export const noIpc = refused?.code === "EAFNOSUPPORT" && "this system has no IPC";
 
 /** TypeScript's compiler, without its bin/tsc, which needs Node 20.10. */
 export const tsc = join(root, "node_modules/typescript/lib/tsc.js");
