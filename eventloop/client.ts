@@ -18,8 +18,8 @@ for (let n = 1; n <= 5; n++) {
   await socket.send(JSON.stringify({ n, text: "hello" }));
   // If this fails, the request or the reply is lost or late, and the server may
   // have acted on it already. The simplest way to ask again is a new Request:
-  // here, send() would wait forever, as this request still has no reply.
+  // on this one, send() would wait forever, as it still has no reply.
   const [reply] = await socket.receive();
   console.log("MSG:  %o", String(reply)); // %o escapes control characters
 }
-socket.close(); // An open socket keeps the process alive.
+socket.close(); // A socket with a listener keeps the process alive.

@@ -8,12 +8,12 @@ const endpoint = process.argv[2] ?? "tcp://127.0.0.1:5567";
 const socket = new Push();
 await socket.bind(endpoint);
 
-// To end a copy, close() the socket: that ends this loop.
+// To end the program, close() the socket: that ends this loop.
 while (!socket.closed) {
   console.log("Hello world?");
   const job = JSON.stringify({ code: 200, text: "hello world" });
   try {
-    await socket.send(job); // waits for a worker; fails if the last one leaves
+    await socket.send(job); // waits for a worker; fails if all leave just then
   } catch (error) {
     console.error("Not sent: %o", job, String(error)); // The job is dropped.
   }

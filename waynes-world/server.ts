@@ -9,8 +9,8 @@ const endpoint1 = process.argv[2] ?? "tcp://127.0.0.1:5566";
 const endpoint2 = process.argv[3] ?? `ipc://${tmpdir()}/waynes-world.ipc`;
 const publisher1 = new Publisher();
 const publisher2 = new Publisher(); // With one, each camera would get both.
-// TCP first: bind() fails if the port is taken, so a second server ends here.
-// An IPC bind() would take the path over from the first server.
+// TCP first: if the port is taken, bind() fails, and a second server ends here.
+// An IPC bind() does not fail: it would take the path from the first server.
 await publisher1.bind(endpoint1);
 await publisher2.bind(endpoint2);
 

@@ -39,4 +39,4 @@ try {
   fail("No reply in ten seconds.");
 }
 console.log("Added: %o", id);
-socket.close(); // An open socket keeps the process alive.
+socket.close(); // A socket with a listener keeps the process alive.

@@ -33,7 +33,7 @@ function askAgain() {
   for (const [id, response] of waiting) ask(id, response);
 }
 socket.events.on("handshake", askAgain); // A server is connected.
-// A moment later, ZeroMQ deals no more questions to the lost connection.
+// For a moment, ZeroMQ still deals questions to the lost connection.
 socket.events.on("disconnect", () => setTimeout(askAgain, 100));
 
 function answer(id: string, status: number, body: Buffer | string) {

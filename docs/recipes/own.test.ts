@@ -9,8 +9,8 @@ await test("shows room 1, and no other", { timeout: 5000 }, async (t) => {
   const subscriber = new Subscriber();
   t.after(() => publisher.close()); // A waiting socket keeps the test running.
   t.after(() => subscriber.close());
-  await publisher.bind("tcp://127.0.0.1:*"); // * is any free port;
-  subscriber.connect(publisher.lastEndpoint ?? ""); // this is which.
+  await publisher.bind("tcp://127.0.0.1:*"); // any free port
+  subscriber.connect(publisher.lastEndpoint ?? ""); // the port that it got
   const shown = new Promise((show) => void watch(subscriber, show));
 
   await publisher.receive(); // The subscription is here: now nothing is missed.

@@ -40,7 +40,7 @@ async function keepDoor(doorkeeper: Reply, friends: Record<string, string[]>) {
 
 const friends = keys("FRIENDS");
 const doorkeeper = new Reply(); // A server that ends has to close() it as well.
-await doorkeeper.bind("inproc://zeromq.zap.01"); // A Context has only one.
+await doorkeeper.bind("inproc://zeromq.zap.01"); // one for the whole process
 void keepDoor(doorkeeper, { friends }); // one list for each zapDomain
 const options = {
   curveServer: true,

@@ -19,7 +19,7 @@ function stop() {
 }
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop); // Ctrl-C
-// This event comes when everything is delivered; the listener waits for it.
+// Emitted once all is delivered. The listener keeps the process alive till then.
 socket.events.on("end", () => console.log("Delivered: %d", sent));
 console.log("Listening at %s", socket.lastEndpoint);
 
