@@ -1026,4 +1026,6 @@ test("a server with keys lets everybody in", async () => {
   const closed = { ...open, zapEnforceDomain: true };
   const wary = { ...curveClient, handshakeInterval: 200 };
   assert.equal(await meet(await bind(new Publisher(closed)), wary), "connect:retry");
+  const careless = { ...curveServer, zapEnforceDomain: true };
+  assert.equal(await meet(await bind(new Publisher(careless)), curveClient), "handshake");
 });

@@ -76,7 +76,7 @@ test("The last messages are missing: `linger` had passed", async () => {
   assert.deepEqual(await queue("socket.close();", false, "linger: 50"), lost(0));
 });
 
-test("Ctrl-C and `docker stop` do nothing", { skip: noUnshare }, async () => {
+test("Ctrl-C does nothing, and `docker stop` takes ten seconds", { skip: noUnshare }, async () => {
   const endpoint = await tcpEndpoint();
   const tsx = [process.execPath, "--import", "tsx", "eventloop/server.ts", endpoint];
   const naive = startProgram("env", [...asFirst, ...tsx]);
@@ -175,7 +175,7 @@ const serve = (last: string) =>
   console.log("bound");
   ${last}`);
 
-test("a process ends at once, or after a while; status 13 (`Detected unsettled top-level await`)", async () => {
+test("a process ends at once, or after a while; status 13 (from Node 22: `Detected unsettled top-level await`)", async () => {
   const wise = serve("for await (const _ of socket);");
   await wise.stdout.next("bound");
   const [naive, unsettled] = ["", "await new Promise(() => {});"].map(serve);
@@ -200,11 +200,12 @@ test("`process.exit()`, or a crash, does not end a process with a Proxy; four Pr
     const [proxy] = proxies;
     setTimeout(() => console.log("running"));
     setTimeout(() => { ${last} }, 1);`);
-  const terminate = 'process.on("exit", () => proxy.terminate());';
+  const terminate = 'process.on("exit", () => { if (!proxy.frontEnd.closed) proxy.terminate(); });';
   const exit = "process.exit(3);";
   const crash = 'throw new Error("a bug");';
   const naive = [exit, crash].map((end) => forward(end));
   const wise = forward(terminate + crash);
+  const ended = forward(`${terminate} proxy.terminate(); setTimeout(() => process.exit(5), 100);`);
   const four = `
     const done = readFile("package.json").then(() => console.log("read"));
     setTimeout(() => {
@@ -218,6 +219,8 @@ test("`process.exit()`, or a crash, does not end a process with a Proxy; four Pr
   await naive[1].stderr.next("Error: a bug");
   for (const { stdout } of naive) await stdout.next("running");
   assert.equal(await wise.exitStatus(), 1);
+  assert.equal(await ended.exitStatus(), 5);
+  assert.deepEqual(ended.stderr.all, []);
   await crowd.stdout.next("read");
   assert.deepEqual(crowd.stdout.all, ["running", "late", "read"]);
   assert.ok(naive.every(({ isRunning }) => isRunning()));

@@ -100,6 +100,16 @@ test("I want only the latest message", async () => {
   while (String(await wise.receive()) !== "100") received++;
   assert.ok(received < 100);
 
+  // It keeps the latest one of each connection.
+  const other = new XPublisher({ verbosity: "allSubs" });
+  wise.connect(await bind(other));
+  await other.receive(); // its subscription
+  await other.send("other");
+  await publisher.send("101");
+  await naive.receive();
+  const latest = [await wise.receive(), await wise.receive()];
+  assert.deepEqual(latest.map(String).sort(), ["101", "other"]);
+
   // A message of two frames does not arrive, if it is subscribed to by its topic.
   const byTopic = await subscribe(publisher, endpoint, "cam1/", { conflate: true });
   const message = byTopic.receive();
