@@ -9,6 +9,7 @@ const history = process.argv[3] ?? "tcp://127.0.0.1:5578";
 const file = process.argv[4] ?? ""; // remembers the next event over a restart
 const socket = new Subscriber({
   heartbeatInterval: 1000, // ms; notices within 2 s that a cable was pulled
+  receiveHighWaterMark: 0, // no limit: with a full queue, heartbeats crash Node
   receiveTimeout: 5000, // ms
   reconnectInterval: 1000, // ms; the default, 100, would flood the screen
 });

@@ -10,6 +10,7 @@ const host = process.argv[4] ?? "127.0.0.1";
 const socket = new Dealer({
   heartbeatInterval: 1000, // ms; notices within 2 s that the server lost power
   immediate: true, // queues nothing for a server that is not connected
+  receiveHighWaterMark: 0, // no limit: with a full queue, heartbeats crash Node
   reconnectInterval: 500, // ms; the default, 100, would flood the screen
   sendHighWaterMark: 10_000, // questions in the queue; the default is 1,000
   sendTimeout: 0, // ms; no send() waits, so none has to wait for another

@@ -7,6 +7,7 @@ const topic = process.argv[2] ?? "room1/";
 const endpoint = process.argv[3] ?? "tcp://127.0.0.1:5570";
 const socket = new Subscriber({
   heartbeatInterval: 1000, // ms; notices within 2 s that a cable was pulled
+  receiveHighWaterMark: 0, // no limit: with a full queue, heartbeats crash Node
   reconnectInterval: 1000, // ms; the default, 100, would flood the screen
 });
 socket.events.on("connect:retry", () => {

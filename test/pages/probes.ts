@@ -24,7 +24,7 @@ type Sender = InstanceType<(typeof zmq)[Name]>;
 type Peer = InstanceType<(typeof zmq)[(typeof partners)[Name]]>;
 type End = "bound" | "connected";
 export const isSender = (name: string): name is Name => name in partners;
-export const big = Buffer.alloc(1_000_000);
+export const big = Buffer.alloc(1_000_000, "a"); // From an XSubscriber, a byte 0 would unsubscribe.
 export const soon = { reconnectInterval: 20 };
 
 function makeSender(name: Name, options: object = {}): Sender {

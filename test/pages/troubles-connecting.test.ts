@@ -407,7 +407,7 @@ test("A client prints nothing: The connection hangs", async () => {
   }
 });
 
-test("A client prints nothing: The doorkeeper no longer answers", async () => {
+test("A client prints nothing: The doorkeeper does not answer", async () => {
   const doorkeeper = new Reply();
   const { kept } = await keepDoor(doorkeeper, () => {
     throw new Error("a bug");
@@ -568,7 +568,7 @@ function listenIn(folder: string, mode: number) {
 }
 
 test(
-  "`Address already in use` (EADDRINUSE): At an IPC path, a folder or a file is in the way",
+  "`Address already in use` (EADDRINUSE): At an IPC path, a folder is in the way",
   { skip: notOnWindows },
   async () => {
     const folder = temporaryFolder();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Pair, Pull, Push, Request } from "zeromq";
+import { Pair, Pull, Push, Request, XPublisher } from "zeromq";
 import { startProgram, TIMEOUT } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { bind, connect, notOnWindows, open } from "../support.ts";
@@ -224,6 +224,29 @@ test("`process.exit()`, or a crash, does not end a process with a Proxy; four Pr
   await crowd.stdout.next("read");
   assert.deepEqual(crowd.stdout.all, ["running", "late", "read"]);
   assert.ok(naive.every(({ isRunning }) => isRunning()));
+});
+
+test("`Assertion failed: _input_stopped` (status 134)", { skip: notOnWindows }, async () => {
+  const count = 2500;
+  const publisher = new XPublisher({ sendHighWaterMark: 0, verbosity: "allSubs" });
+  const endpoint = await bind(publisher);
+  const readSlowly = async (options: string) => {
+    const code = `
+      import { setTimeout } from "node:timers/promises";
+      const socket = new Subscriber({ heartbeatInterval: 50, ${options} });
+      socket.connect(endpoint);
+      socket.subscribe();
+      for (let n = 0; n < ${count}; n++) await socket.receive().then(() => setTimeout(1));
+      socket.close();`;
+    const reader = program(code, endpoint);
+    await publisher.receive(); // its subscription
+    return reader;
+  };
+  const [naive, wise] = [await readSlowly(""), await readSlowly("receiveHighWaterMark: 0")];
+  for (let n = 0; n < count; n++) await publisher.send("hello");
+  await naive.stderr.next(/Assertion failed: _input_stopped/);
+  assert.equal(await naive.exitStatus(), "SIGABRT");
+  assert.equal(await wise.exitStatus(), 0);
 });
 
 /** Starts a worker thread from a program, and then runs its last lines. */
