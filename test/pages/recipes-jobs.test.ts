@@ -5,23 +5,14 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { Dealer, Request, Router } from "zeromq";
-import { startProgram, startScript, startServer, TIMEOUT } from "../../tools/child.ts";
+import { startProgram, TIMEOUT, withTimeout } from "../../tools/child.ts";
 import { tcpEndpoint, temporaryFolder } from "../../tools/endpoints.ts";
-import { read } from "../../tools/repository.ts";
-import { bind, bother, connect, event, notOnWindows, replace, writeScript } from "../support.ts";
+import { bind, bother, connect, event, notOnWindows } from "../support.ts";
+import { end, layCable, program, recipe, serveRecipe, startRecipe, until } from "./support.ts";
 
-const JOBS = "docs/recipes/jobs.ts";
-const ADD = "docs/recipes/add.ts";
-/** A copy of a script, with other text in some places. */
-function copy(script: string, changes: Record<string, string>) {
-  let code = read(script);
-  for (const [from, to] of Object.entries(changes)) code = replace(code, from, to);
-  return writeScript(code);
-}
 // A job may take 200 ms, and the wall clock stands still.
-const QUICK_JOBS = copy(JOBS, { "10_000;": "200; Date.now = () => 0;" });
-const quickly = { "p(1000)": "p(20)", "000,": "00,", '"no picture"': '"x".repeat(2e6)' };
-const QUICK_WORKER = copy("docs/recipes/worker.ts", quickly);
+const quickJobs = { "10_000;": "200; Date.now = () => 0;" };
+const quickWorker = { "sleep(1000)": "sleep(20)", '"no picture"': '"x".repeat(2e6)' };
 
 function newFile(text: string | Buffer) {
   const file = `${temporaryFolder()}/jobs.log`;
@@ -36,12 +27,11 @@ const adds = (ids: string[], job = "1") =>
 
 /** Waits until so many jobs have ended: "a done" and the like, sorted. */
 async function ended(file: string, count: number) {
-  for (const deadline = performance.now() + TIMEOUT; ; await sleep(10)) {
-    const lines = textOf(file).matchAll(/^{"id":"(.*)","(done|failed)":/gm);
-    const all = Array.from(lines, ([, id, how]) => `${id} ${how}`).sort();
-    if (all.length >= count) return all;
-    assert.ok(performance.now() < deadline, `not ${count}, only ${all}`);
-  }
+  const lines = () => Array.from(textOf(file).matchAll(/^{"id":"(.*)","(done|failed)":/gm));
+  await until(() => lines().length >= count, `fewer than ${count} jobs have ended`);
+  return lines()
+    .map(([, id, how]) => `${id} ${how}`)
+    .sort();
 }
 
 async function askAt(endpoint: string, ...question: string[]) {
@@ -52,15 +42,11 @@ async function askAt(endpoint: string, ...question: string[]) {
 }
 
 /** Starts jobs.ts with a file that has this text. */
-async function startJobs(text = "", script = JOBS) {
+async function startJobs(text = "", changes = {}) {
   const [endpoint, file] = [await tcpEndpoint(), newFile(text)];
-  const server = await startServer(script, endpoint, file);
+  const server = await serveRecipe("jobs", [endpoint, file], changes);
   const ask = (...question: string[]) => askAt(endpoint, ...question);
-  const restart = () => {
-    server.child.kill("SIGKILL");
-    return server.ended.then(() => startServer(script, endpoint, file));
-  };
-  return { ...server, endpoint, file, ask, restart };
+  return { ...server, endpoint, file, ask };
 }
 
 test("a job is any JSON, and is done once; one that fails ends nothing else", async () => {
@@ -72,10 +58,10 @@ test("a job is any JSON, and is done once; one that fails ends nothing else", as
     ["same again", '{"picture":1}'],
     ["\x9b", "[1]"],
   ]);
-  const adding = startScript(ADD, jobs.get("breaks") ?? "", endpoint, "breaks");
+  const adding = startRecipe("add", [jobs.get("breaks") ?? "", endpoint, "breaks"]);
   assert.deepEqual([await adding.exitStatus(), ...adding.stdout.all], [0, "Added: 'breaks'"]);
   for (const [id, job] of jobs) await ask("add", job, id);
-  const worker = startScript(QUICK_WORKER, endpoint);
+  const worker = startRecipe("worker", [endpoint], quickWorker);
   await ended(file, 5);
   for (const id of ["same", "new"]) await ask("add", '{"picture":2}', id);
   const done = ["breaks", "long", "new", "same again", "same"].map((id) => `${id} done`);
@@ -91,42 +77,30 @@ test("add.ts succeeds when the job is synced, and otherwise prints a sentence", 
   const elsewhere = await bind(echo);
   void echo.receive().then((frames) => echo.send(frames));
   const sync = 'console.log("synced: %o", String(fs.readFileSync(file)))';
-  const jobs = copy(JOBS, { "fs.fsyncSync(fd)": sync, "1_000_000": "1000" });
-  const { endpoint, ask, stdout } = await startJobs("", jobs);
-  const add = async (script: string, job: string, to: string, sentence: RegExp) => {
-    const { exitStatus, stderr } = startScript(script, job, to, "x");
+  const changes = { "fs.fsyncSync(fd)": sync, "1_000_000": "1000" };
+  const { endpoint, ask, stdout } = await startJobs("", changes);
+  const fail = async (sentence: RegExp, job: string, to: string, changes = {}) => {
+    const { exitStatus, stderr } = startRecipe("add", [job, to, "x"], changes);
     assert.equal(await exitStatus(), 1);
     assert.match(stderr.all.at(-1) ?? "", sentence);
   };
   await Promise.all([
-    add(ADD, "{'a':1}", nobody, /^Not JSON: "{'a':1}"$/),
-    add(copy(ADD, { "10_000": "300" }), "1", nobody, /^No reply .*, use the same id: 'x'$/),
-    add(ADD, "1", elsewhere, /^What replied is not jobs.ts\. .*'x'$/),
-    add(ADD, `"${"x".repeat(1000)}"`, endpoint, /^Server gone, or job too large\. .*'x'$/),
+    fail(/^Not JSON: "{'a':1}"$/, "{'a':1}", nobody),
+    fail(/^No reply .*, use the same id: 'x'$/, "1", nobody, { "10_000": "300" }),
+    fail(/^What replied is not jobs.ts\. .*'x'$/, "1", elsewhere),
+    fail(/^Server gone, or job too large\. .*'x'$/, `"${"x".repeat(1000)}"`, endpoint),
   ]);
   await ask("add", "1", "a"); // One that is too large stops no others.
   await stdout.next(`synced: '{"id":"a","job":"1"}\\n'`);
 });
 
-test("one jobs.ts at a time uses a file; the next one continues where it was killed", async () => {
-  const { file, ask, restart } = await startJobs(adds(["a", "b"]));
-  const { id, ticket } = await ask("ready");
-  const second = startScript(JOBS, await tcpEndpoint(), file);
-  assert.equal(await second.exitStatus(), 1);
-  assert.match(second.stderr.all.join(), /: another jobs\.ts uses it\? Error: bind EADDRINUSE 127/);
-  await restart();
-  assert.equal((await ask("ready")).id, "b");
-  assert.equal((await ask("ready")).id, "", "it hands out again what is under way");
-  await ask("done", "", id, ticket);
-  assert.deepEqual(await ended(file, 1), ["a done"]);
-});
-
 test("what is not reported in time is handed out again, and fails after three times", async () => {
-  const { ask, file, stderr } = await startJobs(adds(["slow", "deadly", "good"]), QUICK_JOBS);
+  const { ask, file, stderr } = await startJobs(adds(["slow", "deadly", "good"]), quickJobs);
   const next = async () => {
-    let job = await ask("ready");
-    for (; !job.id; job = await ask("ready")) await sleep(20);
-    return job;
+    for (; ; await sleep(20)) {
+      const job = await ask("ready");
+      if (job.id) return job;
+    }
   };
   const [slow, , good] = [await next(), await next(), await next()];
   await ask("done", "", "good", good.ticket);
@@ -140,11 +114,11 @@ test("what is not reported in time is handed out again, and fails after three ti
 
 test("no job is lost when jobs.ts and a worker are killed under load", async () => {
   const jobs = adds(numbers(60), '{"picture":1}');
-  const { file, endpoint, restart } = await startJobs(jobs, QUICK_JOBS);
-  const workers = [1, 2].map(() => startScript(QUICK_WORKER, endpoint));
+  const { endpoint, file, ...server } = await startJobs(jobs, quickJobs);
+  const [worker] = [1, 2].map(() => startRecipe("worker", [endpoint], quickWorker));
   await ended(file, 20);
-  workers[0]?.child.kill("SIGKILL");
-  await restart();
+  await Promise.all([server, worker].map((program) => end(program)));
+  await serveRecipe("jobs", [endpoint, file], quickJobs);
   const done = numbers(60).map((id) => `${id} done`);
   assert.deepEqual(await ended(file, 60), done.sort());
 });
@@ -152,14 +126,14 @@ test("no job is lost when jobs.ts and a worker are killed under load", async () 
 test("a last line that is cut, at whichever byte, is not believed", async () => {
   const before = adds(["a"], '"ü"') + '{"id":"a","ticket":"T"}\n';
   const last = '{"id":"a","done":"ü"}\n';
-  // All in one process, as modules that find their arguments in their own addresses.
-  const changes = { "process.argv": 'import.meta.url.split("&")', "10_000 + ": "0 * " };
-  const jobs = pathToFileURL(copy(JOBS, changes));
-  const all = `process.argv.slice(2).map((list) => import("${jobs}?&&" + list));`;
   const lists: [string, string][] = [];
   for (let cut = 1; cut <= Buffer.byteLength(last); cut++)
     lists.push([await tcpEndpoint(), newFile(Buffer.from(before + last).subarray(0, -cut))]);
-  const { stdout } = startScript(writeScript(all), ...lists.map((list) => list.join("&")));
+  // All in one process, as modules that find their arguments in their own addresses.
+  const changes = { "process.argv": 'import.meta.url.split("&")', "10_000 + ": "0 * " };
+  const jobs = pathToFileURL(recipe("jobs", changes));
+  const all = `for (const list of process.argv.slice(1)) import("${jobs}?&&" + list);`;
+  const { stdout } = program(all, ...lists.map((list) => list.join("&")));
   await stdout.next(/^Listening/, lists.length);
   for (const [endpoint, file] of lists) {
     await askAt(endpoint, "done", "ü", "a", "T");
@@ -169,30 +143,37 @@ test("a last line that is cut, at whichever byte, is not believed", async () => 
 
 test("a full disk ends it; what was added is in the file", { skip: notOnWindows }, async () => {
   const [endpoint, file] = [await tcpEndpoint(), newFile("")];
-  const limited = ["-c", 'ulimit -f 100 && exec "$0" "$@"', process.execPath, "--import", "tsx"];
-  const { stdout, stderr, ended: end } = startProgram("sh", [...limited, JOBS, endpoint, file]);
+  const limited = ["-c", 'ulimit -f 100 && exec "$0" "$@"', process.execPath, recipe("jobs")];
+  const { stdout, stderr, ended: exited } = startProgram("sh", [...limited, endpoint, file]);
   await stdout.next(/^Listening/);
   const job = "x".repeat(10_000);
   let n = 0;
-  while (await Promise.race([askAt(endpoint, "add", job, `${n}`), end.then(() => 0)])) n++;
-  assert.equal(await end, 1);
+  while (await Promise.race([askAt(endpoint, "add", job, `${n}`), exited.then(() => 0)])) n++;
+  assert.equal(await exited, 1);
   assert.deepEqual(stderr.all, [`${file}: Error: EFBIG: file too large, write`]);
   assert.ok(textOf(file).startsWith(adds(numbers(n), job)));
 });
 
-test("strangers end neither it nor a job whose ticket they lack", async () => {
-  const text = `${adds(["a", "b"])}{"id":"a","ticket":"T"}\n`;
+test("after a restart, nothing is handed out twice; neither strangers nor a second jobs.ts disturb it", async () => {
+  const text = `${adds(["a", "b"])}{"id":"a","ticket":"T"}\n`; // An earlier one handed out a.
   const { endpoint, file, ask } = await startJobs(text);
-  const bothered = bother(endpoint);
+  assert.equal((await ask("ready")).id, "b");
+  assert.equal((await ask("ready")).id, "");
+  const begun = textOf(file);
+  const second = startRecipe("jobs", [await tcpEndpoint(), file]);
+  assert.equal(await second.exitStatus(), 1);
+  assert.match(second.stderr.all.join(), /: another jobs\.ts uses it\? Error: bind EADDRINUSE 127/);
+  const cable = await layCable(endpoint);
+  await askAt(cable.endpoint, "done", "", "a", "another list's ticket");
+  await Promise.all([bother(endpoint), withTimeout(cable.cut(), "it keeps a lost connection")]);
   const stranger = connect(new Dealer(), endpoint);
-  const messages = [[""], ["done"], ["", "done"], ["", "", "", "a", ""], ["a", "b"]];
-  messages.push(["", "done", "", "b", "T"], ["", "done", "", "a", "another list's ticket"]);
-  for (const frames of messages) await stranger.send(frames);
+  const odd = [[""], ["done"], ["", "done"], ["", "", "", "a", ""], ["a", "b"]];
+  for (const frames of [...odd, ["", "done", "", "b", "T"]]) await stranger.send(frames);
   const hungUp = event(stranger, "disconnect");
   await stranger.send(["", "add", Buffer.alloc(1_000_001), "c"]);
-  await Promise.all([hungUp, bothered]);
+  await hungUp;
   await ask("failed", "reason", "a", "T");
-  assert.equal(textOf(file), `${text}{"id":"a","failed":"reason"}\n`);
+  assert.equal(textOf(file), `${begun}{"id":"a","failed":"reason"}\n`);
 });
 
 test("a long list slows nothing down", async () => {
@@ -213,7 +194,7 @@ test("a long list slows nothing down", async () => {
 
 test("a worker asks anew when no reply comes; an old reply does not reach it", async () => {
   const router = new Router({ receiveTimeout: TIMEOUT });
-  const worker = startScript(QUICK_WORKER, await bind(router));
+  const worker = startRecipe("worker", [await bind(router)], quickWorker);
   const [early = ""] = await router.receive(); // It gets its reply too late.
   const reports: string[] = [];
   while (reports.length < 2) {

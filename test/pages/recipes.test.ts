@@ -1,20 +1,18 @@
-// The page of the recipes has all their programs, and shows what they hold and print.
+// The page of the recipes shows what its programs hold and print; what is shipped as it says, runs.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { plainEnv, startProgram } from "../../tools/child.ts";
-import { freePort, temporaryFolder } from "../../tools/endpoints.ts";
+import { Pull, Push, Router, XPublisher } from "zeromq";
+import { startProgram, TIMEOUT } from "../../tools/child.ts";
+import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import { knowsFirstLines, notOnWindows, outsideAddress, project, scripts } from "../support.ts";
+import { bind, connect, notOnWindows, noTypeScript, project, replace, tsc } from "../support.ts";
+import { all, files, FOLDER, notPlayed, noZmq, play } from "./terminals.ts";
 
-const FOLDER = "docs/recipes";
 const page = read(`${FOLDER}/README.md`);
-const files = readdirSync(join(root, FOLDER)).filter((file) => !file.endsWith(".md"));
 const recipes = page.split(/^## /m).slice(1);
 const titleOf = (recipe: string) => recipe.slice(0, recipe.indexOf("\n"));
-const all = (pattern: RegExp, text: string) => [...text.matchAll(pattern)].map(([, part]) => part);
 
 for (const file of files) {
   test(`${file} is short, and stands alone; a program has a first line and a run bit`, () => {
@@ -38,11 +36,6 @@ test("the table of contents has each recipe, in order, and each file", () => {
   assert.deepEqual(new Set(all(/\]\((?!#)(.*?)\)/g, rows.join())), new Set(files));
 });
 
-test("the page has at most 450 lines without what it quotes", () => {
-  const lines = page.replace(/^```.*?^```\n/gms, "").split("\n");
-  assert.ok(lines.length <= 450, `${lines.length}`);
-});
-
 test("the lines of a lesson are those of the program", () => {
   const quotes = /^The lesson, in \[(.*?)\]\((.*?)\):\n\n```(?:ts|python)\n(.*?)^```$/gms;
   const lessons = [...page.matchAll(quotes)];
@@ -53,76 +46,120 @@ test("the lines of a lesson are those of the program", () => {
   }
 });
 
-const works = (command: string, ...args: string[]) =>
-  spawnSync(command, args, { env: plainEnv() }).status === 0;
-const hasZmq = works("python3", "-c", "import zmq");
-const hasCurl = works("curl", "--version");
-
-/** The terminals of a recipe: what is typed, and the lines that it prints. */
-const terminalsOf = (recipe: string) =>
-  all(/^```console\n(.*?)^```$/gms, recipe)
-    .flatMap((block) => block.split(/^\$ /m).slice(1))
-    .map((terminal) => terminal.trimEnd().split("\n"));
-
-/** Plays a recipe in copies of all programs, in which the documented ports are free ones. */
-async function play(recipe: string) {
-  const folder = project();
-  const programs = [...files.map((file) => `${FOLDER}/${file}`), ...scripts];
-  const port = /\b(?:55[67]\d|8080)\b/g;
-  const free = new Map<string, number>();
-  for (const [used] of [recipe, ...programs.map(read)].join().matchAll(port)) {
-    if (!free.has(used)) free.set(used, await freePort());
-  }
-  const move = (text: string) => text.replace(port, (used) => `${free.get(used)}`);
-  for (const path of programs) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), move(read(path)), { mode: 0o755 });
-  }
-  const cwd = join(folder, FOLDER);
-  writeFileSync(join(cwd, "big.bin"), "A small file shows the same.");
-  for (const [, text, name] of recipe.matchAll(/^```sh\n(# (\S+\.env)\b.*?)^```/gms)) {
-    writeFileSync(join(cwd, name), text);
-  }
-  const TMPDIR = temporaryFolder(); // where the examples' IPC endpoint is
-
-  const shown: Promise<void>[] = [];
-  for (const [typed, ...lines] of terminalsOf(recipe)) {
-    let command = move(typed).replace("192.168.1.20", outsideAddress ?? "127.0.0.1");
-    if (!knowsFirstLines) command = command.replace(/^(?=\S+\.ts)/, "node --import tsx ");
-    // Programs start at once; other commands, like curl, when these have shown their lines.
-    if (!/^(\.|node )/.test(typed)) await Promise.all(shown);
-    // With exec, a signal reaches the program, and not the shell.
-    const exec = /[&|;>]/.test(typed) ? "" : "exec ";
-    const words = ["-c", `exec 2>&1\n${exec}${command}`];
-    const { child, stdout } = startProgram("sh", words, { cwd, env: { TMPDIR } });
-    const showLines = async () => {
-      for (const line of lines) {
-        if (line.startsWith("^C")) child.kill("SIGINT");
-        const escaped = line.replace("^C", "").replace(/[.*+?^$()[\]{}|\\]/g, "\\$&");
-        await stdout.next(new RegExp(`^${escaped.replace(/\d+/g, "\\d+")}$`)); // other numbers
-      }
-    };
-    shown.push(showLines());
-  }
-  await Promise.all(shown);
-}
-
-/** Why a recipe is not played, if it is not. */
-function skipped(recipe: string) {
-  const typed = terminalsOf(recipe).map(([typed]) => typed);
-  if (!hasZmq && typed.some((line) => line.includes(".py"))) return "python3 has no zmq";
-  if (!hasCurl && typed.some((line) => line.startsWith("curl"))) return "there is no curl";
-  return notOnWindows;
-}
-
 test("each terminal shows what the page does", { skip: notOnWindows }, async () => {
-  const left = recipes.filter((recipe) => !skipped(recipe));
+  const left = recipes.filter((recipe) => !notPlayed(recipe));
   const playOn = async () => {
     for (let recipe = left.pop(); recipe; recipe = left.pop()) await play(recipe);
   };
-  // Three at a time: a recipe waits most of the time, but a busy machine should not be late.
-  await Promise.all([playOn(), playOn(), playOn()]);
+  // Four at a time: a recipe waits most of the time, but a busy machine should not be late.
+  await Promise.all([playOn(), playOn(), playOn(), playOn()]);
 });
-for (const recipe of recipes.filter(skipped)) {
-  test(`the terminals of: ${titleOf(recipe)}`, { skip: skipped(recipe) }, () => {});
+for (const recipe of recipes.filter(notPlayed)) {
+  test(`the terminals of: ${titleOf(recipe)}`, { skip: notPlayed(recipe) }, () => {});
 }
+
+const ship = recipes.find((recipe) => titleOf(recipe) === "Ship it") ?? "";
+/** What is shipped: a server in two files, of which one has a type for the other. */
+const shipped = {
+  "package.json": '{ "type": "module" }',
+  "package-lock.json": "{}",
+  "own.ts": 'export type Job = string;\nexport const job: Job = "hello";\n',
+  "server.ts": `
+    import { Push } from "zeromq";
+    import { job, type Job } from "./own.ts";
+    const next: Job = job;
+    const socket = new Push();
+    await socket.bind(process.argv[2] ?? "");
+    await socket.send(next);`,
+};
+const node = (cwd: string, ...args: string[]) => startProgram(process.execPath, args, { cwd });
+
+/** Makes JavaScript with the page's lines in tsconfig.json; what Node cannot run is reported. */
+async function build(cwd: string) {
+  writeFileSync(join(cwd, "bad.ts"), 'import { Job } from "./own.ts";\nenum Colour {}\n');
+  await node(cwd, tsc, "--init").exitStatus();
+  const config = join(cwd, "tsconfig.json");
+  const begin = '"compilerOptions": {\n';
+  const [lines] = all(/^```json\n(.*?)^```$/gms, ship);
+  writeFileSync(config, replace(readFileSync(config, "utf8"), begin, begin + lines));
+  const { exitStatus, stdout } = node(cwd, tsc);
+  await exitStatus();
+  const [type, colour, ...others] = stdout.all;
+  assert.match(type, /^bad\.ts.*type-only import/);
+  assert.match(colour, /^bad\.ts.*erasableSyntaxOnly/);
+  assert.deepEqual(others, []);
+}
+
+const copied = all(/^COPY (.*) \.\/$/gm, ship).flatMap((names) => names.split(" "));
+const isCopied = (file: string) =>
+  copied.some((name) => RegExp(`^${name.replace("*", "\\w+")}$`).test(file));
+// The container's command ends with an endpoint that can be reached from outside.
+const [command] = all(/^CMD (.*)$/gm, ship).map((words) => JSON.parse(words).join(" "));
+const stripsTypes = "typescript" in process.features && process.features.typescript;
+const ways = {
+  [command.replace(/ tcp:\/\/0\.0\.0\.0:\d+$/, "")]: false,
+  "node server.ts": !stripsTypes && "Node 22.18 and later remove types",
+  "node dist/server.js": noTypeScript,
+};
+for (const [way, skip] of Object.entries(ways)) {
+  test(
+    `${way} starts a server of several files, as copied into a container`,
+    { skip },
+    async () => {
+      assert.ok(ship.includes(`\n${way}\n`));
+      const cwd = project("");
+      for (const [file, text] of Object.entries(shipped))
+        if (isCopied(file)) writeFileSync(join(cwd, file), text);
+      if (way.includes("dist")) await build(cwd);
+      const endpoint = await tcpEndpoint();
+      const { ended, stderr } = node(cwd, ...way.split(" ").slice(1), endpoint);
+      const pull = connect(new Pull({ receiveTimeout: TIMEOUT }), endpoint);
+      const [job] = await Promise.race([pull.receive(), ended.then(() => stderr.all)]);
+      assert.equal(String(job), "hello");
+    },
+  );
+}
+
+const escapes = "\x1b[31mred\x9b1m\r\n";
+const rubbish = [Buffer.from([0xc3, 0x28]), escapes, ["two", "frames"], "é 🎥 it's"];
+const jobs = ["null", "[1]", '{"code":200}', '{"code":true,"text":""}', '{"code":1,"text":[]}'];
+jobs.push("[".repeat(100_000), '{"code":-1.5,"text":"half \\ud800 é 🎥"}');
+jobs.push(JSON.stringify({ code: 1, text: escapes }), '{"code":200,"text":"last"}');
+const limits = { receiveTimeout: TIMEOUT, sendTimeout: TIMEOUT };
+
+for (const [name, makeSocket, messages, printed] of [
+  ["camera", () => new XPublisher(limits), [...rubbish, "last"], 5],
+  ["worker", () => new Push({ sendTimeout: TIMEOUT }), [...rubbish, ...jobs], 3],
+  ["client", () => new Router(limits), [...rubbish, "last"], 5],
+] as const) {
+  test(`${name}.py survives whatever comes, and prints it`, { skip: noZmq }, async () => {
+    const socket = makeSocket();
+    const args = [`${FOLDER}/${name}.py`, await bind(socket)];
+    const { stdout, stderr } = startProgram("python3", args);
+    if (socket instanceof XPublisher) await socket.receive(); // its subscription
+    for (const message of messages) {
+      const envelope = socket instanceof Router ? (await socket.receive()).slice(0, 2) : [];
+      await socket.send([...envelope, message].flat());
+    }
+    await stdout.next(/last/);
+    assert.equal(stdout.all.length, printed);
+    for (const line of [...stdout.all, ...stderr.all]) assert.doesNotMatch(line, /\p{Cc}/u);
+  });
+}
+
+test("own.test.ts passes, ends, and fails where its function is wrong", async () => {
+  const command = "node --enable-source-maps --import tsx --test own.test.ts";
+  assert.ok(page.includes(`\n${command}\n`));
+  const [cwd, code] = [project(), read(`${FOLDER}/own.ts`)];
+  const wrong = replace(code, '"room1/"', '""');
+  for (const [folder, own] of Object.entries({ ".": code, wrong })) {
+    mkdirSync(join(cwd, folder), { recursive: true });
+    cpSync(join(root, FOLDER, "own.test.ts"), join(cwd, folder, "own.test.ts"));
+    writeFileSync(join(cwd, folder, "own.ts"), own);
+  }
+  const { exitStatus, stdout } = node(cwd, ...command.split(" ").slice(1), "wrong/own.test.ts");
+  assert.equal(await exitStatus(), 1);
+  const line = read(`${FOLDER}/own.test.ts`).split("assert.equal(")[0].split("\n").length;
+  for (const result of ["pass 1\n", "fail 1\n", `wrong.own\\.test\\.ts:${line}:`])
+    assert.match(stdout.all.join("\n"), RegExp(result));
+});
