@@ -1,74 +1,61 @@
 import assert from "node:assert/strict";
+import { constants } from "node:os";
 import { test } from "node:test";
-import { type Program, withTimeout } from "../../tools/child.ts";
+import { withTimeout } from "../../tools/child.ts";
 import { ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
 import { census, examples, notOnWindows, startCommand } from "../support.ts";
 
-/** Starts a show, whose processes are counted. */
+/** Starts a show, whose processes are counted, and all end with it. */
 async function startShow(example: string, ...endpoints: string[]) {
   const { env, ends } = await census();
-  return { ...startCommand("start", [example, ...endpoints], env), ends };
+  const shown = startCommand("start", [example, ...endpoints], env);
+  const ended = async () => {
+    const status = await shown.exitStatus();
+    assert.deepEqual(shown.stderr.all, []);
+    await withTimeout(Promise.all(ends), "a program is still running");
+    return { status, programs: ends.length };
+  };
+  return { ...shown, ended };
 }
 
-const allEnd = (ends: Promise<unknown>[]) =>
-  withTimeout(Promise.all(ends), "a program is still running");
-
-/** Expects an example to print some lines, and all its processes to end when it is stopped. */
-function testShow(
-  example: string,
-  lines: RegExp[],
-  until: string,
-  stop: (shown: Program) => unknown,
-  status: number,
-) {
-  test(`npm start -- ${example} runs until ${until}`, { skip: notOnWindows }, async () => {
-    const shown = await startShow(example, await tcpEndpoint(), ipcEndpoint());
-    for (const line of lines) await shown.stdout.next(line);
-    stop(shown);
-    assert.equal(await shown.exitStatus(), status);
-    assert.deepEqual(shown.stderr.all, []);
-    assert.ok(shown.ends.length >= 3);
-    await allEnd(shown.ends);
+/** Expects an example to print some lines, and to end on a signal. */
+function testShow(example: string, signal: "SIGINT" | "SIGHUP" | "SIGTERM", ...lines: RegExp[]) {
+  test(`npm start -- ${example} runs until ${signal}`, { skip: notOnWindows }, async () => {
+    const { child, stdout, ended } = await startShow(example, await tcpEndpoint(), ipcEndpoint());
+    for (const line of lines) await stdout.next(line);
+    child.kill(signal);
+    const { status, programs } = await ended();
+    assert.equal(status, 128 + constants.signals[signal]);
+    assert.ok(programs > lines.length, `${programs}`);
   });
 }
 
 const cameras = [/^server\.ts {3}Camera 1\?$/, /^camera1\.ts {2}MSG 1/, /^camera2\.ts {2}MSG 2/];
-testShow("waynes-world", cameras, "Ctrl-C", ({ child }) => child.kill("SIGINT"), 130);
+testShow("waynes-world", "SIGINT", ...cameras); // Ctrl-C
 
 const workers = [/^server\.ts {4}Hello world\?$/, /^client\.ts 1 {2}200/, /^client\.ts 2 {2}200/];
-testShow(
-  "passing-json",
-  workers,
-  "it loses its terminal",
-  ({ child }) => child.kill("SIGHUP"),
-  129,
-);
+testShow("passing-json", "SIGHUP", ...workers); // a closed terminal
 
-const echoes = [/^server\.ts {2}MSG.*"n":5/, /^client\.ts {2}MSG.*"n":5/];
-testShow("eventloop", echoes, "nobody reads it", ({ child }) => child.stdout.destroy(), 0);
-
-const done = [
-  /^jobs\.ts/,
-  /^worker\.ts . .*picture/,
-  /^worker\.ts . .*picture/,
-  /^add\.ts 2 .*Added/,
-];
-testShow("jobs", done, "SIGTERM", ({ child }) => child.kill(), 143);
+const pictures = [/^jobs\.ts/, /^worker\.ts . .*picture/, /^worker\.ts . .*picture/];
+testShow("jobs", "SIGTERM", ...pictures, /^add\.ts 2 .*Added/);
 
 const rooms = [/^rooms\.ts .*room2/, /^watch\.ts 1 .*room1/, /^watch\.ts 2 .*room2/];
-testShow("topics", rooms, "Ctrl-C", ({ child }) => child.kill("SIGINT"), 130);
+testShow("topics", "SIGINT", ...rooms);
 
 const passed = [/^sensor\.ts 1 /, /^sensor\.ts 2 /, /^watch\.ts 1 .*room1/, /^watch\.ts 2 .*room2/];
-testShow("forwarder", passed, "Ctrl-C", ({ child }) => child.kill("SIGINT"), 130);
+testShow("forwarder", "SIGINT", ...passed);
 
-test("npm start -- eventloop starts the client again a second after its end", async () => {
-  const { stdout } = await startShow("eventloop", await tcpEndpoint());
-  const last = /^client.*"n":5/;
+test("npm start -- eventloop starts its client every second, until nobody reads it", async () => {
+  const { child, stdout, ended } = await startShow("eventloop", await tcpEndpoint());
+  await stdout.next(/^server\.ts {2}MSG.*"n":5/);
+  const last = /^client\.ts {2}MSG.*"n":5/;
   await stdout.next(last);
   const begin = performance.now();
-  await stdout.next(last, 3);
-  const apart = (performance.now() - begin) / 3;
+  await stdout.next(last, 2);
+  const apart = (performance.now() - begin) / 2;
   assert.ok(apart > 1000, `${apart}`);
+  child.stdout.destroy();
+  assert.equal((await ended()).status, 0);
 });
 
 test("npm start -- EXAMPLE lists the examples that there are", async () => {
@@ -83,15 +70,13 @@ test("npm start -- EXAMPLE lists the examples that there are", async () => {
 test("npm start ends all when a script cannot start, and shows why", async () => {
   // A server can bind to all interfaces, but no client can connect to them.
   const everywhere = (await tcpEndpoint()).replace("127.0.0.1", "*");
-  for (const [label, bad] of [
-    ["server.ts   ", "nowhere"],
-    ["client.ts . ", everywhere],
+  for (const [file, bad] of [
+    ["server", "nowhere"],
+    ["client", everywhere],
   ]) {
-    const { stdout, stderr, exitStatus, ends } = await startShow("passing-json", bad);
-    assert.equal(await exitStatus(), 1);
-    await stdout.next(RegExp(`^${label} \\[?Error: Invalid argument`));
+    const { stdout, ended } = await startShow("eventloop", bad);
+    assert.equal((await ended()).status, 1);
+    await stdout.next(RegExp(`^${file}\\.ts {2}\\[?Error: Invalid argument`));
     assert.ok(stdout.all.some((line) => line.includes(` address: '${bad}'`)));
-    assert.deepEqual(stderr.all, []);
-    await allEnd(ends);
   }
 });
