@@ -9,23 +9,19 @@ const FIGURES = / +([\d,]+) (ms|µs|\/s) +([\d,]+) to ([\d,]+)$/;
 const shape = (row: string) =>
   row.replace(/^Node [\d.]+, libzmq [\d.]+, .+/, "Node").replace(FIGURES, " $2");
 
-test(
-  "npm run bench prints what its page shows, which explains each row",
-  { skip: noIpc },
-  async () => {
-    const page = read("docs/bench.md");
-    const [, table] = /^```text\n(Node .*?)\n```$/ms.exec(page) ?? [];
-    const { stdout, stderr, exitStatus } = startCommand("bench", ["0.005"]);
-    for (const row of table.split("\n")) assert.equal(shape(await stdout.next(/./)), shape(row));
-    assert.equal(await exitStatus(), 0);
-    for (const row of stdout.all.slice(2)) {
-      assert.ok(page.includes(`| ${row.split(/ {2,}/)[0]} |`), row);
-      const [, median, , low, high] = FIGURES.exec(row.replaceAll(",", ""))?.map(Number) ?? [];
-      assert.ok(0 < low && low <= median && median <= high, row);
-    }
-    assert.deepEqual(stderr.all, []);
-  },
-);
+test("npm run bench prints what its page shows and explains", { skip: noIpc }, async () => {
+  const page = read("docs/bench.md");
+  const [, table] = /^```text\n(Node .*?)\n```$/ms.exec(page) ?? [];
+  const { stdout, stderr, exitStatus } = startCommand("bench", ["0.005"]);
+  for (const row of table.split("\n")) assert.equal(shape(await stdout.next(/./)), shape(row));
+  assert.equal(await exitStatus(), 0);
+  for (const row of stdout.all.slice(2)) {
+    assert.ok(page.includes(`| ${row.split(/ {2,}/)[0]} |`), row);
+    const [, median, , low, high] = FIGURES.exec(row.replaceAll(",", ""))?.map(Number) ?? [];
+    assert.ok(0 < low && low <= median && median <= high, row);
+  }
+  assert.deepEqual(stderr.all, []);
+});
 
 test("npm run bench says what is wrong with a SIZE", async () => {
   const { stderr, exitStatus } = startCommand("bench", ["small"]);
@@ -34,10 +30,8 @@ test("npm run bench says what is wrong with a SIZE", async () => {
 });
 
 test(
-  "npm run bench runs without a list of processors, until Ctrl-C",
-  {
-    skip: notOnWindows,
-  },
+  "npm run bench needs no list of processors, and ends on Ctrl-C",
+  { skip: notOnWindows },
   async () => {
     const code = `import os from "node:os"; import { syncBuiltinESMExports } from "node:module";
     os.cpus = () => []; syncBuiltinESMExports();`;

@@ -1,6 +1,6 @@
 // What `npm test` says of its own runs: in a copy that has another doctor, and other tests.
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,14 +12,15 @@ const PASSES = 'import { test } from "node:test";\ntest("a promise", () => {});\
 const FAILS = `${PASSES}test("another promise", () => { throw Error("broken"); });\n`;
 const BROKEN = "Your setup works, but the examples do not do all that they promise.";
 
-// One folder, which tsx knows after the first run.
+type Files = { [name: string]: string };
+
+// One folder for all runs: tsx compiles the tools once.
 const cwd = project();
 cpSync(join(root, "tools"), join(cwd, "tools"), { recursive: true });
 
 /** Starts `npm test` where these test files are, and a doctor of this code. */
-function startTests(files: { [name: string]: string }, word = "", env = {}, doctor = "") {
+function startTests(files: Files, { word = "", env = {}, doctor = "" } = {}) {
   rmSync(join(cwd, "test"), { recursive: true, force: true });
-  mkdirSync(join(cwd, "test"));
   cpSync(join(root, "test/run.ts"), join(cwd, "test/run.ts"));
   writeFileSync(join(cwd, "tools/doctor.js"), doctor);
   for (const [name, code] of Object.entries(files)) {
@@ -28,68 +29,57 @@ function startTests(files: { [name: string]: string }, word = "", env = {}, doct
   return startProgram(`${commands.test} ${word}`, [], { cwd, env, shell: true });
 }
 
-/** Runs it: its output, and how it ends. */
-async function runTests(...args: Parameters<typeof startTests>) {
-  const { stdout, exitStatus } = startTests(...args);
-  return { ends: [await exitStatus(), stdout.all.at(-1)], output: stdout.all.join("\n") };
+/** Expects it to end with this status and this line, and returns its output. */
+async function runTests(status: number, last: string, files: Files, options = {}) {
+  const { stdout, exitStatus } = startTests(files, options);
+  assert.deepEqual([await exitStatus(), stdout.all.at(-1)], [status, last]);
+  return stdout.all.join("\n");
 }
 
-test("npm test asks the doctor first, then says that all is well, whatever the environment", async () => {
+test("npm test runs the tests if the doctor finds nothing, whatever the environment", async () => {
   const doctor = 'console.log("I am the doctor.");';
   const env = { NODE_TEST_CONTEXT: "child-v8", http_proxy: "http://127.0.0.1:1" };
-  const code = `${PASSES}if (process.env.http_proxy) throw Error("the environment is here");`;
-  const { ends, output } = await runTests({ a: code }, "", env, doctor);
-  assert.match(output, /^I am the doctor.\n.*a promise/);
-  assert.deepEqual(ends, [0, "Your setup works, and so do the examples."]);
-});
-
-test("npm test runs no test where the doctor finds something", async () => {
-  const doctor = 'console.log("I am the doctor."); process.exitCode = 1;';
-  const { ends } = await runTests({ a: PASSES }, "", {}, doctor);
-  assert.deepEqual(ends, [1, "I am the doctor."]);
+  const a = `${PASSES}if (process.env.http_proxy) throw Error("the environment is here");`;
+  const allWell = "Your setup works, and so do the examples.";
+  assert.match(
+    await runTests(0, allWell, { a }, { doctor, env }),
+    /^I am the doctor.\n.*a promise/,
+  );
+  await runTests(1, "I am the doctor.", { a }, { doctor: `${doctor} process.exitCode = 1;` });
 });
 
 test("npm test says which test failed, where and why", async () => {
-  const { ends, output } = await runTests({ a: FAILS });
-  assert.match(output, /^✖ another promise .*\n +Error: broken\n +at .*test.a\.test\.ts:3:/m);
-  assert.deepEqual(ends, [1, BROKEN]);
+  const where = /^✖ another promise .*\n +Error: broken\n +at .*test.a\.test\.ts:3:/m;
+  assert.match(await runTests(1, BROKEN, { a: FAILS }), where);
 });
 
 test("npm test -- WORD runs the test files with WORD in their path", async () => {
-  const { ends } = await runTests({ a: PASSES, b: FAILS }, "a.test");
-  assert.deepEqual(ends, [0, "All is well in the test files with a.test in their path."]);
+  const well = "All is well in the test files with a.test in their path.";
+  await runTests(0, well, { a: PASSES, b: FAILS }, { word: "a.test" });
+  await runTests(1, "No test has passed.", { a: PASSES }, { word: "nothing" });
 });
 
-test("npm test fails where a file has no tests", async () => {
-  const { ends, output } = await runTests({ a: PASSES, b: "" });
-  assert.match(output, /b\.test\.ts has no tests/);
-  assert.deepEqual(ends, [1, BROKEN]);
+test("npm test fails where a file has no tests, or all are skipped", async () => {
+  const a = PASSES.replace("() =>", "{ skip: true }, () =>");
+  await runTests(1, "No test has passed.", { a });
+  assert.match(await runTests(1, BROKEN, { a: PASSES, b: "" }), /b\.test\.ts has no tests/);
 });
 
-test("npm test fails where no test has passed", async () => {
-  const skipped = PASSES.replace("() =>", "{ skip: true }, () =>");
-  for (const run of [await runTests({ a: PASSES }, "nothing"), await runTests({ a: skipped })]) {
-    assert.deepEqual(run.ends, [1, "No test has passed."]);
+test("npm test says why it cannot run", async () => {
+  const versions = (more: string) => `const value = { ...process.versions, ${more} };
+    Object.defineProperty(process, "versions", { value });`;
+  const readOnly = `import fs from "node:fs"; import { syncBuiltinESMExports } from "node:module";
+    fs.mkdtempSync = () => { throw Error("EROFS") }; syncBuiltinESMExports();`;
+  const oldNode = "they need Node 20.19 or newer, and this is 20.18.3. The examples run on 20.6";
+  const yarn = "they need a folder node_modules, which Yarn makes with nodeLinker: node-modules.";
+  for (const [code, reason] of [
+    [versions('node: "20.18.3"'), `${oldNode} and newer.`],
+    [versions('pnp: "3"'), yarn],
+    [readOnly, "they write into the repository's folder. Error: EROFS"],
+  ]) {
+    await runTests(1, `The tests cannot run here: ${reason}`, {}, { env: preload(code) });
   }
 });
-
-const versions = (more: string) =>
-  `Object.defineProperty(process, "versions", { value: { ...process.versions, ${more} } })`;
-for (const [code, reason] of [
-  [versions('node: "20.18.3"'), /they need Node 20\.19 or newer, and this is 20\.18\.3\. The/],
-  [versions('pnp: "3"'), /they need a folder node_modules, .* nodeLinker: node-modules\.$/],
-  [
-    `import fs from "node:fs"; import { syncBuiltinESMExports } from "node:module";
-    fs.mkdtempSync = () => { throw Error("EROFS") }; syncBuiltinESMExports();`,
-    /they write into the repository's folder\. Error: EROFS$/,
-  ],
-] as const) {
-  test(`npm test ${reason}`, async () => {
-    const { ends, output } = await runTests({ a: PASSES }, "", preload(code));
-    assert.equal(ends[0], 1);
-    assert.match(output, reason);
-  });
-}
 
 test("npm test, when it is ended, ends the test files", { skip: notOnWindows }, async () => {
   const { code, ends } = await census();
