@@ -5,28 +5,27 @@ import { withTimeout } from "../../tools/child.ts";
 import { ipcEndpoint, tcpEndpoint } from "../../tools/endpoints.ts";
 import { census, examples, notOnWindows, startCommand } from "../support.ts";
 
-/** Starts a show, whose processes are counted, and all end with it. */
+/** Starts a show, whose processes are counted. */
 async function startShow(example: string, ...endpoints: string[]) {
   const { env, ends } = await census();
-  const shown = startCommand("start", [example, ...endpoints], env);
-  const ended = async () => {
-    const status = await shown.exitStatus();
-    assert.deepEqual(shown.stderr.all, []);
-    await withTimeout(Promise.all(ends), "a program is still running");
-    return { status, programs: ends.length };
-  };
-  return { ...shown, ended };
+  return { ...startCommand("start", [example, ...endpoints], env), ends };
+}
+
+/** Expects a show to end with this status, and its programs with it. */
+async function assertEnds(show: Awaited<ReturnType<typeof startShow>>, status: number) {
+  assert.equal(await show.exitStatus(), status);
+  assert.deepEqual(show.stderr.all, []);
+  await withTimeout(Promise.all(show.ends), "a program is still running");
 }
 
 /** Expects an example to print some lines, and to end on a signal. */
 function testShow(example: string, signal: "SIGINT" | "SIGHUP" | "SIGTERM", ...lines: RegExp[]) {
   test(`npm start -- ${example} runs until ${signal}`, { skip: notOnWindows }, async () => {
-    const { child, stdout, ended } = await startShow(example, await tcpEndpoint(), ipcEndpoint());
-    for (const line of lines) await stdout.next(line);
-    child.kill(signal);
-    const { status, programs } = await ended();
-    assert.equal(status, 128 + constants.signals[signal]);
-    assert.ok(programs > lines.length, `${programs}`);
+    const show = await startShow(example, await tcpEndpoint(), ipcEndpoint());
+    for (const line of lines) await show.stdout.next(line);
+    show.child.kill(signal);
+    await assertEnds(show, 128 + constants.signals[signal]);
+    assert.ok(show.ends.length > lines.length);
   });
 }
 
@@ -46,16 +45,16 @@ const passed = [/^sensor\.ts 1 /, /^sensor\.ts 2 /, /^watch\.ts 1 .*room1/, /^wa
 testShow("forwarder", "SIGINT", ...passed);
 
 test("npm start -- eventloop starts its client every second, until nobody reads it", async () => {
-  const { child, stdout, ended } = await startShow("eventloop", await tcpEndpoint());
-  await stdout.next(/^server\.ts {2}MSG.*"n":5/);
+  const show = await startShow("eventloop", await tcpEndpoint());
+  await show.stdout.next(/^server\.ts {2}MSG.*"n":5/);
   const last = /^client\.ts {2}MSG.*"n":5/;
-  await stdout.next(last);
+  await show.stdout.next(last);
   const begin = performance.now();
-  await stdout.next(last, 2);
+  await show.stdout.next(last, 2);
   const apart = (performance.now() - begin) / 2;
   assert.ok(apart > 1000, `${apart}`);
-  child.stdout.destroy();
-  assert.equal((await ended()).status, 0);
+  show.child.stdout.destroy();
+  await assertEnds(show, 0);
 });
 
 test("npm start -- EXAMPLE lists the examples that there are", async () => {
@@ -74,9 +73,9 @@ test("npm start ends all when a script cannot start, and shows why", async () =>
     ["server", "nowhere"],
     ["client", everywhere],
   ]) {
-    const { stdout, ended } = await startShow("eventloop", bad);
-    assert.equal((await ended()).status, 1);
-    await stdout.next(RegExp(`^${file}\\.ts {2}\\[?Error: Invalid argument`));
-    assert.ok(stdout.all.some((line) => line.includes(` address: '${bad}'`)));
+    const show = await startShow("eventloop", bad);
+    await assertEnds(show, 1);
+    await show.stdout.next(RegExp(`^${file}\\.ts {2}\\[?Error: Invalid argument`));
+    assert.ok(show.stdout.all.some((line) => line.includes(` address: '${bad}'`)));
   }
 });
