@@ -12,7 +12,7 @@ const shape = (row: string) =>
 test("npm run bench prints what its page shows and explains", { skip: noIpc }, async () => {
   const page = read("docs/bench.md");
   const [, table] = /^```text\n(Node .*?)\n```$/ms.exec(page) ?? [];
-  const { stdout, stderr, exitStatus } = startCommand("bench", ["0.005"]);
+  const { stdout, stderr, exitStatus } = startCommand("bench", ["0.001"]);
   for (const row of table.split("\n")) assert.equal(shape(await stdout.next(/./)), shape(row));
   assert.equal(await exitStatus(), 0);
   for (const row of stdout.all.slice(2)) {

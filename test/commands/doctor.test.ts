@@ -106,6 +106,10 @@ test("all is well: it names what there is, and takes no client from its server",
       fs.symlinkSync(dirname(resolve(`${name}/package.json`)), good.at(`node_modules/${name}`));
     }
     limitFiles(good, 1024);
+    // What a dead server leaves at the IPC path.
+    const dead = open(new Publisher());
+    await dead.bind(`ipc://${good.ipc}`);
+    await close(dead);
   }
   // Settings that make Node print, and clients so hasty that they find what is bound for a moment.
   const noise = { FORCE_COLOR: "3", NODE_DEBUG: "net", NODE_EXTRA_CA_CERTS: "nowhere" };
@@ -200,14 +204,11 @@ visit("a port is taken", 5, inUse, ({ ports }) =>
 const inTheWay = /world\.ipc: the file there is .* Remove it, if you may, or set TMPDIR to/;
 visit("a file at the IPC path", 5, inTheWay, ({ ipc }) => fs.writeFileSync(ipc, ""), notOnWindows);
 
-test("a server keeps its IPC path, and leaves it to the next", { skip: notOnWindows }, async () => {
-  const odd = await machine();
+test("broken: a server is at the IPC path, and keeps it", { skip: notOnWindows }, async () => {
+  const bad = await machine();
   const server = open(new XPublisher({ receiveTimeout: TIMEOUT }));
-  await server.bind(`ipc://${odd.ipc}`);
+  await server.bind(`ipc://${bad.ipc}`);
   const says = /✖ IPC path .*world\.ipc: a server is there Is an example still/;
-  assert.match(await examine(odd, 5), says);
-  await subscribe(server, `ipc://${odd.ipc}`);
-  await close(server);
-  assert.ok(fs.existsSync(odd.ipc));
-  assert.match(await examine(odd, 0), /✔ IPC path/);
+  assert.match(await examine(bad, 5), says);
+  await subscribe(server, `ipc://${bad.ipc}`);
 });
