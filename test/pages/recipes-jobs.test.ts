@@ -8,7 +8,16 @@ import { Dealer, Request, Router } from "zeromq";
 import { startProgram, TIMEOUT, withTimeout } from "../../tools/child.ts";
 import { tcpEndpoint, temporaryFolder } from "../../tools/endpoints.ts";
 import { bind, bother, connect, event, notOnWindows } from "../support.ts";
-import { end, layCable, program, recipe, serveRecipe, startRecipe, until } from "./support.ts";
+import {
+  type Changes,
+  end,
+  layCable,
+  program,
+  recipe,
+  serveRecipe,
+  startRecipe,
+  until,
+} from "./support.ts";
 
 // A job may take 200 ms, and the wall clock stands still.
 const quickJobs = { "10_000;": "200; Date.now = () => 0;" };
@@ -42,7 +51,7 @@ async function askAt(endpoint: string, ...question: string[]) {
 }
 
 /** Starts jobs.ts with a file that has this text. */
-async function startJobs(text = "", changes = {}) {
+async function startJobs(text = "", changes?: Changes) {
   const [endpoint, file] = [await tcpEndpoint(), newFile(text)];
   const server = await serveRecipe("jobs", [endpoint, file], changes);
   const ask = (...question: string[]) => askAt(endpoint, ...question);
@@ -79,7 +88,7 @@ test("add.ts succeeds when the job is synced, and otherwise prints a sentence", 
   const sync = 'console.log("synced: %o", String(fs.readFileSync(file)))';
   const changes = { "fs.fsyncSync(fd)": sync, "1_000_000": "1000" };
   const { endpoint, ask, stdout } = await startJobs("", changes);
-  const fail = async (sentence: RegExp, job: string, to: string, changes = {}) => {
+  const fail = async (sentence: RegExp, job: string, to: string, changes?: Changes) => {
     const { exitStatus, stderr } = startRecipe("add", [job, to, "x"], changes);
     assert.equal(await exitStatus(), 1);
     assert.match(stderr.all.at(-1) ?? "", sentence);
@@ -143,7 +152,7 @@ test("a last line that is cut, at whichever byte, is not believed", async () => 
 
 test("a full disk ends it; what was added is in the file", { skip: notOnWindows }, async () => {
   const [endpoint, file] = [await tcpEndpoint(), newFile("")];
-  const limited = ["-c", 'ulimit -f 100 && exec "$0" "$@"', process.execPath, recipe("jobs")];
+  const limited = ["-c", 'ulimit -f 100 && exec "$0" "$@"', process.execPath, recipe("jobs", {})];
   const { stdout, stderr, ended: exited } = startProgram("sh", [...limited, endpoint, file]);
   await stdout.next(/^Listening/);
   const job = "x".repeat(10_000);

@@ -12,6 +12,7 @@ import { freePort, tcpEndpoint, temporaryFolder } from "../../tools/endpoints.ts
 import { read, root } from "../../tools/repository.ts";
 import { bind, bother, connect, event, notOnWindows as skip, outsideAddress } from "../support.ts";
 import {
+  type Changes,
   comesFirst,
   drain,
   end,
@@ -169,11 +170,11 @@ const [publicKey = "", secretKey = ""] = printed.match(/(?<=Key: ')\S{40}(?=')/g
 const stranger = { PUBLIC_KEY: publicKey, SECRET_KEY: secretKey };
 
 /** Starts a program with the page's keys, of which some may be others. */
-const startSafe = (name: keyof typeof envs, args: string[], env = {}, changes = {}) =>
+const startSafe = (name: keyof typeof envs, args: string[], env = {}, changes?: Changes) =>
   startRecipe(`safe-${name}`, args, changes, { ...envs[name], ...env });
 
 /** Starts a server: the program, and its endpoints. */
-async function startSafeServer(changes = {}) {
+async function startSafeServer(changes?: Changes) {
   const endpoints = [await tcpEndpoint(), await tcpEndpoint()];
   const server = startSafe("server", endpoints, {}, changes);
   await server.stdout.next("Friends: 1");

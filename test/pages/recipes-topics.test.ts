@@ -45,7 +45,7 @@ test("rooms.ts greets whoever joins, and notices who leaves; both ends, when a c
   await stdout.next("No longer watched: 'room1/'");
   const cable = await layCable(endpoint);
   follow(cable.endpoint, "room2/"); // This one will not notice.
-  const watch = startRecipe("watch", ["room10/", cable.endpoint]);
+  const watch = startRecipe("watch", ["room10/", cable.endpoint], {});
   await watch.stdout.next(/^'room10\/' /);
   cable.cut();
   await stdout.next("No longer watched: 'room2/'");
@@ -104,7 +104,7 @@ test("follow.ts shows each event once, in order, and reports what is lost", asyn
   const publisher = newPublisher();
   const [cable, history] = [await layCable(await bind(publisher)), await bind(past)];
   const place = join(temporaryFolder(), "place.txt");
-  const start = () => startRecipe("follow", [cable.endpoint, history, place]);
+  const start = () => startRecipe("follow", [cable.endpoint, history, place], {});
   const answer = async (asked: string, ...reply: string[]) => {
     for (let tries = 0; tries < 100; tries++) {
       const [client, , ...request] = await past.receive();

@@ -20,6 +20,8 @@ for (const file of files) {
     const most = file === "jobs.ts" ? 80 : file.endsWith(".py") ? 25 : 60;
     assert.ok(code.trimEnd().split("\n").length <= most, `it has more than ${most} lines`);
     assert.doesNotMatch(code, /(from|import) ?\(?"(\.\.|\/|\.\/.*\/)/);
+    const canCrash = code.includes("heartbeatInterval:") && code.includes("socket.connect(");
+    if (canCrash) assert.ok(code.includes("receiveHighWaterMark: 0,"), "with a full queue");
     if (file.endsWith(".test.ts") || /^export /m.test(code)) return; // no program by itself
     const line = file.endsWith(".py") ? "python3" : "-S node --import tsx";
     assert.ok(code.startsWith(`#!/usr/bin/env ${line}\n`));

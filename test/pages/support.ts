@@ -99,15 +99,16 @@ const esbuild: { transformSync(code: string, options: object): { code: string } 
   createRequire(tsx)("esbuild");
 
 /** Texts in a program, each with what is to stand in its place. */
-type Changes = Record<string, string>;
+export type Changes = Record<string, string>;
 
 /**
- * A copy of a recipe's program, with some texts in place of others, and shorter waits: its path. It
- * is JavaScript, which starts in a third of the time that tsx takes.
+ * A recipe's program. With changes, it is a copy: some texts in place of others, and shorter waits.
+ * A copy is JavaScript, which starts in a third of the time that tsx takes.
  */
-export function recipe(name: string, changes: Changes = {}): string {
+export function recipe(name: string, changes?: Changes): string {
+  if (!changes) return `docs/recipes/${name}.ts`;
   const code = Object.entries(changes)
-    .reduce((text, [from, to]) => replace(text, from, to), read(`docs/recipes/${name}.ts`))
+    .reduce((text, [from, to]) => replace(text, from, to), read(recipe(name)))
     .replace(/reconnectInterval: \d+/, "reconnectInterval: 50")
     .replace("heartbeatInterval: 1000", "heartbeatInterval: 500")
     .replaceAll("receiveTimeout: 5000", "receiveTimeout: 500");
@@ -116,14 +117,15 @@ export function recipe(name: string, changes: Changes = {}): string {
   return path;
 }
 
-/** Starts such a copy. */
+/** Starts a recipe's program, or such a copy. */
 export function startRecipe(name: string, args: string[], changes?: Changes, env = {}) {
-  return startProgram(process.execPath, [recipe(name, changes), ...args], { env });
+  const node = changes ? [] : ["--import", "tsx"];
+  return startProgram(process.execPath, [...node, recipe(name, changes), ...args], { env });
 }
 
-/** Starts such a copy of a server, and waits until it is bound: then it prints a line. */
-export async function serveRecipe(...copy: Parameters<typeof startRecipe>) {
-  const server = startRecipe(...copy);
+/** Starts such a server, and waits until it is bound: then it prints a line. */
+export async function serveRecipe(...program: Parameters<typeof startRecipe>) {
+  const server = startRecipe(...program);
   await server.stdout.next(/./);
   return server;
 }
