@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -155,10 +156,20 @@ export function project(tsconfig = "{}"): string {
   return path;
 }
 
-/** A new script in such a project: its path. */
-export function writeScript(code: string): string {
-  const path = join(project(), "script.ts");
-  writeFileSync(path, code);
+// tsx brings esbuild along; pnpm keeps it elsewhere.
+const tsx = createRequire(import.meta.url).resolve("tsx");
+const esbuild: { transformSync(code: string, options: object): { code: string } } =
+  createRequire(tsx)("esbuild");
+
+/** Texts in a script, each with what is to stand in its place. */
+export type Changes = Record<string, string>;
+
+/** A changed copy of a script, in such a project: its path. As JavaScript, it starts at once. */
+export function copy(script: string, changes: Changes): string {
+  let code = read(script);
+  for (const [from, to] of Object.entries(changes)) code = replace(code, from, to);
+  const path = join(project(), "copy.js");
+  writeFileSync(path, esbuild.transformSync(code, { loader: "ts" }).code);
   return path;
 }
 

@@ -138,9 +138,12 @@ export function startProgram(
   return program;
 }
 
-/** Starts a script with Node and tsx: its path is absolute, or begins at the repository's folder. */
+/** What Node needs before a script in TypeScript. */
+export const TSX = ["--import", "tsx"];
+
+/** Starts a script, with tsx if need be: its path is absolute, or begins at the repository's folder. */
 export const startScript = (script: string, ...args: string[]) =>
-  startProgram(process.execPath, ["--import", "tsx", script, ...args]);
+  startProgram(process.execPath, [...(script.endsWith(".js") ? [] : TSX), script, ...args]);
 
 /** Starts a server and waits until it is bound: then it prints a line. */
 export async function startServer(script: string, ...args: string[]) {

@@ -4,7 +4,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Dealer, Reply, Request } from "zeromq";
 import { startServer, startScript } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import { read } from "../../tools/repository.ts";
 import {
   assertRepeats,
   assertSaysNoServer,
@@ -12,10 +11,9 @@ import {
   bother,
   close,
   connect,
+  copy,
   event,
   notOnWindows,
-  replace,
-  writeScript,
 } from "../support.ts";
 
 const SERVER = "eventloop/server.ts";
@@ -26,7 +24,7 @@ const SHOWN = REQUESTS.map((request) => `MSG:  '${request}'`);
 test("eventloop: Start `client.ts`, then `server.ts`", async () => {
   const endpoint = await tcpEndpoint();
   // It waits longer than for a reply, which here is two seconds.
-  const client = startScript(writeScript(replace(read(CLIENT), "10_000", "2_000")), endpoint);
+  const client = startScript(copy(CLIENT, { "10_000": "2_000" }), endpoint);
   await assertSaysNoServer(client, endpoint);
   const { stdout, stderr } = await startServer(SERVER, endpoint);
   await stdout.next(SHOWN[4]);
@@ -114,9 +112,8 @@ const long = 'eventloop: Write `text: "x".repeat(1_100_000)` in `client.ts`, and
 test(long, async () => {
   const endpoint = await tcpEndpoint();
   const server = await startServer(SERVER, endpoint);
-  const impatient = replace(read(CLIENT), "10_000", "3_000");
-  const code = replace(impatient, '"hello"', '"x".repeat(1_100_000)');
-  const client = startScript(writeScript(code), endpoint);
+  const changes = { "10_000": "3_000", '"hello"': '"x".repeat(1_100_000)' };
+  const client = startScript(copy(CLIENT, changes), endpoint);
   await assertServes(endpoint, client.exitStatus());
   await client.stderr.next(`No server at ${endpoint}: trying again`);
   await client.stderr.next("[Error: Operation was not possible or timed out] {");
@@ -152,8 +149,8 @@ test("peers get their own frames back, whose last one is shown", async () => {
 
 test("a copy shows what its callback cannot handle, and continues", async () => {
   const endpoint = await tcpEndpoint();
-  const code = replace(read(SERVER), "answer = request", "answer = JSON.parse(`${request}`)");
-  const server = await startServer(writeScript(code), endpoint);
+  const changes = { "answer = request": "answer = JSON.parse(`${request}`)" };
+  const server = await startServer(copy(SERVER, changes), endpoint);
   const [stranger, friend] = [connect(new Request(), endpoint), connect(new Request(), endpoint)];
   await stranger.send("\x1b[31mred\n");
   await server.stderr.next(/^No answer: .SyntaxError: .*"\\x1B\[31mred\\n" is not valid JSON.$/);

@@ -8,17 +8,17 @@ import { startProgram, startScript } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
 import {
+  type Changes,
   connect,
+  copy,
   examples,
   notOnWindows,
   open,
   noTypeScript,
   project,
-  replace,
   scripts,
   servers,
   tsc,
-  writeScript,
 } from "../support.ts";
 
 // From Node 22.18 on, Node strips the types by itself.
@@ -59,13 +59,18 @@ async function assertEnds(signal: NodeJS.Signals, status: unknown, script: strin
 
 /** A copy of a script, with what the README shows for one that is to end well on SIGTERM. */
 function copyThatEnds(script: string) {
-  const code = read(script).replace("setInterval(", "const timer = $&");
-  let close = code === read(script) ? "" : "clearInterval(timer);";
-  const sockets = [...code.matchAll(/^const (\w+) = new /gm)].map(([, name]) => name);
-  for (const name of sockets) close += ` ${name}.close();`;
-  const lines = `process.once("SIGTERM", () => { ${close} });
-    try { $& } catch (error) { if (!${sockets[0]}.closed) throw error; }`;
-  return writeScript(replace(code, /^(for|while) .*/gms, lines));
+  const code = read(script);
+  const [loop = ""] = /^(for|while) .*/ms.exec(code) ?? [];
+  const [socket, ...others] = [...code.matchAll(/^const (\w+) = new /gm)].map(([, name]) => name);
+  const changes: Changes = {};
+  let stop = [socket, ...others].map((name) => `${name}.close();`).join(" ");
+  if (code.includes("setInterval(")) {
+    changes["setInterval("] = "const timer = setInterval(";
+    stop += " clearInterval(timer);";
+  }
+  changes[loop] = `process.once("SIGTERM", () => { ${stop} });
+    try { ${loop} } catch (error) { if (!${socket}.closed) throw error; }`;
+  return copy(script, changes);
 }
 
 const floods: [script: string, from: Dealer | Publisher | Push, message: string[]][] = [

@@ -4,17 +4,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Pull, Push } from "zeromq";
 import { startServer, startScript } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
-import { read } from "../../tools/repository.ts";
 import {
   assertRepeats,
   assertSaysNoServer,
   bind,
   bother,
   connect,
+  copy,
   event,
   notOnWindows,
-  replace,
-  writeScript,
 } from "../support.ts";
 
 const SERVER = "passing-json/server.ts";
@@ -60,8 +58,8 @@ test("passing-json: Start `client.ts`, then `server.ts`", async () => {
 
 test("the server shows a job that could not be sent, and continues", async () => {
   const endpoint = await tcpEndpoint();
-  const impatient = replace(read(SERVER), "new Push()", "new Push({ sendTimeout: 1 })");
-  const server = startScript(writeScript(impatient), endpoint);
+  const impatient = { "new Push()": "new Push({ sendTimeout: 1 })" };
+  const server = startScript(copy(SERVER, impatient), endpoint);
   const reason = "Error: Operation was not possible or timed out";
   await server.stderr.next(`Not sent: '${JOB}' ${reason}`, 2);
   const pull = connect(new Pull(), endpoint);
@@ -159,7 +157,7 @@ test("a worker shows what is not a job, and takes the next one", async () => {
 
 test('passing-json: Write `code: "200"` in `server.ts`, and start it again', async () => {
   const endpoint = await tcpEndpoint();
-  await startServer(writeScript(replace(read(SERVER), "code: 200", 'code: "200"')), endpoint);
+  await startServer(copy(SERVER, { "code: 200": 'code: "200"' }), endpoint);
   const { stderr } = startScript(WORKER, endpoint);
   await stderr.next(`Not a job: '{"code":"200","text":"hello world"}'`, 2);
 });

@@ -7,17 +7,8 @@ import { pathToFileURL } from "node:url";
 import { Dealer, Request, Router } from "zeromq";
 import { startProgram, TIMEOUT, withTimeout } from "../../tools/child.ts";
 import { tcpEndpoint, temporaryFolder } from "../../tools/endpoints.ts";
-import { bind, bother, connect, event, notOnWindows } from "../support.ts";
-import {
-  type Changes,
-  end,
-  layCable,
-  program,
-  recipe,
-  serveRecipe,
-  startRecipe,
-  until,
-} from "./support.ts";
+import { bind, bother, type Changes, connect, event, notOnWindows } from "../support.ts";
+import { end, layCable, program, recipe, serveRecipe, startRecipe, until } from "./support.ts";
 
 // A job may take 200 ms, and the wall clock stands still.
 const quickJobs = { "10_000;": "200; Date.now = () => 0;" };

@@ -1,16 +1,16 @@
 // What the tests of pages are made of, beside test/support.ts.
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, realpathSync, writeFileSync } from "node:fs";
+import { cpSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import net from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dealer, type Router, Subscriber, type XPublisher, type XSubscriber } from "zeromq";
-import { type Program, startProgram, TIMEOUT, withTimeout } from "../../tools/child.ts";
+import { type Program, startProgram, TIMEOUT, TSX, withTimeout } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import { connect, event, project, replace } from "../support.ts";
+import { type Changes, connect, copy, event } from "../support.ts";
 
 /** What a send() or receive() rejects with that has waited long enough. */
 export const timedOut = { code: "EAGAIN", message: "Operation was not possible or timed out" };
@@ -93,35 +93,27 @@ export async function sendRefused(socket: XPublisher | XSubscriber | Dealer, mes
 /** A text that could garble a terminal, and what is to be shown in its place. */
 export const garbling = { text: "\x1b\x1b[0m[31mred\n", shown: "'\\x1B\\x1B[0m[31mred\\n'" };
 
-// tsx brings esbuild along; pnpm keeps it elsewhere.
-const tsx = createRequire(import.meta.url).resolve("tsx");
-const esbuild: { transformSync(code: string, options: object): { code: string } } =
-  createRequire(tsx)("esbuild");
+// What recipes wait for takes too long for a test.
+const shorter = Object.entries({
+  "heartbeatInterval: 1000": "heartbeatInterval: 500",
+  "receiveTimeout: 5000": "receiveTimeout: 500",
+  "reconnectInterval: 1000": "reconnectInterval: 50",
+  "reconnectInterval: 500": "reconnectInterval: 50",
+});
 
-/** Texts in a program, each with what is to stand in its place. */
-export type Changes = Record<string, string>;
-
-/**
- * A recipe's program. With changes, it is a copy: some texts in place of others, and shorter waits.
- * A copy is JavaScript, which starts in a third of the time that tsx takes.
- */
+/** A recipe's program. With changes, it is a copy, which also waits for less time. */
 export function recipe(name: string, changes?: Changes): string {
-  if (!changes) return `docs/recipes/${name}.ts`;
-  const code = Object.entries(changes)
-    .reduce((text, [from, to]) => replace(text, from, to), read(recipe(name)))
-    .replace(/reconnectInterval: \d+/, "reconnectInterval: 50")
-    .replace("heartbeatInterval: 1000", "heartbeatInterval: 500")
-    .replaceAll("receiveTimeout: 5000", "receiveTimeout: 500");
-  const path = join(project(), `${name}.js`);
-  writeFileSync(path, esbuild.transformSync(code, { loader: "ts" }).code);
-  return path;
+  const path = `docs/recipes/${name}.ts`;
+  if (!changes) return path;
+  const waits = shorter.filter(([text]) => read(path).includes(text));
+  return copy(path, { ...Object.fromEntries(waits), ...changes });
 }
 
 /** Starts a recipe's program, or such a copy. */
-export function startRecipe(name: string, args: string[], changes?: Changes, env = {}) {
-  const node = changes ? [] : ["--import", "tsx"];
-  return startProgram(process.execPath, [...node, recipe(name, changes), ...args], { env });
-}
+export const startRecipe = (name: string, args: string[], changes?: Changes, env = {}) =>
+  startProgram(process.execPath, [...(changes ? [] : TSX), recipe(name, changes), ...args], {
+    env,
+  });
 
 /** Starts such a server, and waits until it is bound: then it prints a line. */
 export async function serveRecipe(...program: Parameters<typeof startRecipe>) {

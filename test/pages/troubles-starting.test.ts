@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { startProgram, startScript } from "../../tools/child.ts";
 import { temporaryFolder } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import { notOnWindows, project, replace, writeScript } from "../support.ts";
+import { notOnWindows, project, replace } from "../support.ts";
 import { copyZeromq } from "./support.ts";
 
 const packages = join(root, "node_modules");
@@ -61,7 +61,8 @@ test("`env: unrecognized option: S`", { skip: notOnWindows }, async () => {
   // As BusyBox's env does: it knows no -S.
   const lines = '#!/bin/sh\ncase $1 in -S*) echo "env: unrecognized option: S";; esac\n';
   const env = write(temporaryFolder(), "env", lines);
-  const script = writeScript(replace(read("eventloop/client.ts"), "/usr/bin/env", env));
+  const code = replace(read("eventloop/client.ts"), "/usr/bin/env", env);
+  const script = write(project(), "client.ts", code);
   for (const file of [env, script]) chmodSync(file, 0o755);
   await startProgram(script, ["?"]).stdout.next("env: unrecognized option: S");
   await startScript(script, "?").stderr.next(/Invalid argument/);
