@@ -1,23 +1,14 @@
 // What tests are made of. When a test ends, so does all that it has started or opened.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import net from "node:net";
-import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "node:test";
 import { context, type EventType, Pair, type Socket, Subscriber, type XPublisher } from "zeromq";
-import {
-  exitOnSignals,
-  killAll,
-  Lines,
-  plainEnv,
-  startProgram,
-  withTimeout,
-} from "../tools/child.ts";
+import { exitOnSignals, killAll, Lines, startProgram, withTimeout } from "../tools/child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint, temporaryFolder } from "../tools/endpoints.ts";
 import { read, root } from "../tools/repository.ts";
 
@@ -86,10 +77,6 @@ export function open<S extends Socket>(socket: S): S {
 /** Why a test that needs signals, run bits or the like is skipped, if it is. */
 export const notOnWindows = process.platform === "win32" && "Windows has no such thing";
 
-/** Whether a script starts by its first line: BusyBox's env has no -S. */
-export const knowsFirstLines =
-  !notOnWindows && spawnSync("env", ["-S", "true"], { env: plainEnv() }).status === 0;
-
 const refused = await open(new Pair())
   .bind(ipcEndpoint())
   .catch((error) => error);
@@ -101,11 +88,6 @@ export const tsc = join(root, "node_modules/typescript/lib/tsc.js");
 
 /** Why a test that needs it is skipped, if it is. */
 export const noTypeScript = !existsSync(tsc) && "TypeScript is not installed";
-
-/** This machine's address on its network, if it has one. */
-export const outsideAddress = Object.values(networkInterfaces())
-  .flat()
-  .find((address) => address?.family === "IPv4" && !address.internal)?.address;
 
 /** Opens a socket, and binds it to an endpoint of its own. */
 export async function bind(socket: Socket): Promise<string> {

@@ -9,24 +9,12 @@ import { test } from "node:test";
 import { startProgram, startServer } from "../../tools/child.ts";
 import { freePort } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import {
-  defaultsOf,
-  examples,
-  knowsFirstLines,
-  noIpc,
-  outsideAddress,
-  scripts,
-  servers,
-  startCommand,
-} from "../support.ts";
+import { defaultsOf, examples, noIpc, scripts, servers, startCommand } from "../support.ts";
+import { all, knowsFirstLines, outsideAddress } from "./support.ts";
 
 const README = "README.md";
 const CONTRIBUTING = "docs/CONTRIBUTING.md";
 const readme = read(README);
-
-/** What a group in a pattern matches, for each match in a text. */
-const all = (pattern: RegExp, text: string, group = 1) =>
-  [...text.matchAll(pattern)].map((match) => match[group]);
 
 /** The section on an example, whose heading begins like the folder: "Wayne's World". */
 function section(example: string) {
@@ -78,10 +66,18 @@ for (const example of examples) {
       assert.deepEqual(shown.slice(0, lines.length), lines);
       assert.deepEqual(stderr.all, []);
     }
-    if (!outsideAddress) return;
     // By default, no other machine reaches a server.
     const [port] = defaultsOf(`${example}/server.ts`);
-    await assert.rejects(once(net.connect(Number(port), outsideAddress), "connect"));
+    if (outsideAddress) {
+      await assert.rejects(once(net.connect(Number(port), outsideAddress), "connect"));
+    }
+
+    // On Windows, there is no such signal: a program is ended at once.
+    for (const { child } of terminals) child.kill("SIGINT");
+    for (const { exitStatus, stderr } of terminals) {
+      assert.match(`${await exitStatus()}`, /^(SIGINT|0)$/); // The eventloop's client has ended.
+      for (const line of stderr.all) assert.match(line, /^No server at/);
+    }
   });
 
   test(`the endpoints of ${example} are those of the diagram`, () => {

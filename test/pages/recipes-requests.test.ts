@@ -10,20 +10,13 @@ import { Dealer, Pull, Request, Router } from "zeromq";
 import { type Program, startServer, TIMEOUT } from "../../tools/child.ts";
 import { freePort, tcpEndpoint, temporaryFolder } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import {
-  bind,
-  bother,
-  type Changes,
-  connect,
-  event,
-  notOnWindows as skip,
-  outsideAddress,
-} from "../support.ts";
+import { bind, bother, type Changes, connect, event, notOnWindows as skip } from "../support.ts";
 import {
   comesFirst,
   drain,
   end,
   layCable,
+  outsideAddress,
   sendRefused,
   serveRecipe,
   startRecipe,

@@ -8,7 +8,8 @@ import { startProgram, TIMEOUT } from "../../tools/child.ts";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
 import { bind, connect, notOnWindows, noTypeScript, project, replace, tsc } from "../support.ts";
-import { all, files, FOLDER, notPlayed, noZmq, play } from "./terminals.ts";
+import { all } from "./support.ts";
+import { files, FOLDER, notPlayed, noZmq, play } from "./terminals.ts";
 
 const page = read(`${FOLDER}/README.md`);
 const recipes = page.split(/^## /m).slice(1);

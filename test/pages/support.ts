@@ -4,13 +4,34 @@ import { once } from "node:events";
 import { cpSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import net from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dealer, type Router, Subscriber, type XPublisher, type XSubscriber } from "zeromq";
-import { type Program, startProgram, TIMEOUT, TSX, withTimeout } from "../../tools/child.ts";
+import {
+  plainEnv,
+  type Program,
+  startProgram,
+  TIMEOUT,
+  TSX,
+  withTimeout,
+} from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import { type Changes, connect, copy, event } from "../support.ts";
+import { type Changes, connect, copy, event, notOnWindows } from "../support.ts";
+
+/** Whether a script starts by its first line: BusyBox's env has no -S. */
+export const knowsFirstLines =
+  !notOnWindows && spawnSync("env", ["-S", "true"], { env: plainEnv() }).status === 0;
+
+/** This machine's address on its network, if it has one. */
+export const outsideAddress = Object.values(networkInterfaces())
+  .flat()
+  .find((address) => address?.family === "IPv4" && !address.internal)?.address;
+
+/** What a group in a pattern matches, for each match in a text. */
+export const all = (pattern: RegExp, text: string, group = 1) =>
+  [...text.matchAll(pattern)].map((match) => match[group]);
 
 /** What a send() or receive() rejects with that has waited long enough. */
 export const timedOut = { code: "EAGAIN", message: "Operation was not possible or timed out" };

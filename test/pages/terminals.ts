@@ -5,16 +5,13 @@ import { dirname, join } from "node:path";
 import { plainEnv, startProgram } from "../../tools/child.ts";
 import { freePort, temporaryFolder } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
-import { knowsFirstLines, notOnWindows, outsideAddress, project, scripts } from "../support.ts";
+import { notOnWindows, project, scripts } from "../support.ts";
+import { all, knowsFirstLines, outsideAddress } from "./support.ts";
 
 /** Where the recipes' programs are, and their page. */
 export const FOLDER = "docs/recipes";
 /** The programs' names. */
 export const files = readdirSync(join(root, FOLDER)).filter((file) => !file.endsWith(".md"));
-
-/** What a group in a pattern matches, for each match in a text. */
-export const all = (pattern: RegExp, text: string) =>
-  [...text.matchAll(pattern)].map(([, part]) => part);
 
 /** The terminals of a recipe: what is typed, and the lines that it prints. */
 const terminalsOf = (recipe: string) =>

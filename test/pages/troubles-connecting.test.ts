@@ -23,18 +23,8 @@ import {
 } from "zeromq";
 import { startProgram, startScript, TIMEOUT } from "../../tools/child.ts";
 import { freePort, ipcEndpoint, tcpEndpoint, temporaryFolder } from "../../tools/endpoints.ts";
-import {
-  bind,
-  close,
-  connect,
-  event,
-  notOnWindows,
-  open,
-  outsideAddress,
-  project,
-  subscribe,
-} from "../support.ts";
-import { comesFirst, copyZeromq, layCable, program, timedOut } from "./support.ts";
+import { bind, close, connect, event, notOnWindows, open, project, subscribe } from "../support.ts";
+import { comesFirst, copyZeromq, layCable, outsideAddress, program, timedOut } from "./support.ts";
 
 const linux = process.platform === "linux";
 
