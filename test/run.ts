@@ -36,7 +36,7 @@ exitOnSignals();
 
 let passed = 0;
 let failed = 0;
-const results = run({ files, concurrency: 6, timeout: 600_000 })
+const results = run({ files, concurrency: 8, timeout: 600_000 })
   .on("test:fail", () => failed++)
   .on("test:pass", ({ name, skip }) => {
     if (files.includes(name)) {

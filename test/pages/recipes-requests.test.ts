@@ -206,7 +206,7 @@ test("a friend gets replies and news; strangers get nothing, and can read nothin
 
 test("what is not a key ends the program, and is named with its length", async () => {
   const fail = async (name: keyof typeof envs, key: string, value: string, length: number) => {
-    const { exitStatus, stderr } = startSafe(name, [], { [key]: value });
+    const { exitStatus, stderr } = startSafe(name, [], { [key]: value }, {});
     assert.equal(await exitStatus(), 1);
     assert.deepEqual(stderr.all, [`${key}: ${length} characters; a key has 40 of Z85`]);
   };
