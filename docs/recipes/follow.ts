@@ -30,7 +30,7 @@ function show(text: string) {
   renameSync(`${file}.new`, file); // A kill leaves the old file or the new one.
 }
 
-// A new Request each time: one without its reply could not ask again. With
+// A new Request each time: an unanswered one could not ask again. With
 // linger: 0, nobody gets a request whose socket is closed.
 async function catchUp() {
   const past = new Request({ linger: 0, receiveTimeout: 5000 });

@@ -19,7 +19,7 @@ function stop() {
 }
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop); // Ctrl-C
-// Emitted once all is delivered. The listener keeps the process alive till then.
+// Emitted when all is delivered. The listener keeps Node running till then.
 socket.events.on("end", () => console.log("Delivered: %d", sent));
 console.log("Listening at %s", socket.lastEndpoint);
 

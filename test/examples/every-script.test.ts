@@ -85,13 +85,13 @@ for (const [script, from, message] of floods) {
   // then, that rejects with ENOTSOCK.
   test(`a copy of ${script} ends well on close() under load`, { skip: notOnWindows }, async () => {
     const endpoint = await tcpEndpoint();
-    const copy = startScript(copyThatEnds(script), endpoint);
-    await Promise.any([copy.stdout.next(/./), copy.stderr.next(/./)]);
+    const flooded = startScript(copyThatEnds(script), endpoint);
+    await Promise.any([flooded.stdout.next(/./), flooded.stderr.next(/./)]);
     if (servers.includes(script)) connect(from, endpoint);
     else await open(from).bind(endpoint);
-    const ended = copy.stdout.next(/hello/, 2_000).then(() => copy.child.kill("SIGTERM"));
-    while (copy.isRunning()) await from.send(message).catch(() => {});
+    const ended = flooded.stdout.next(/hello/, 2_000).then(() => flooded.child.kill("SIGTERM"));
+    while (flooded.isRunning()) await from.send(message).catch(() => {});
     await ended;
-    assert.equal(await copy.exitStatus(), 0, copy.stderr.all.slice(-9).join("\n"));
+    assert.equal(await flooded.exitStatus(), 0, flooded.stderr.all.slice(-9).join("\n"));
   });
 }

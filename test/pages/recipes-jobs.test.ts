@@ -117,7 +117,7 @@ test("no job is lost when jobs.ts and a worker are killed under load", async () 
   const { endpoint, file, ...server } = await startJobs(jobs, quickJobs);
   const [worker] = [1, 2].map(() => startRecipe("worker", [endpoint], quickWorker));
   await ended(file, 20);
-  await Promise.all([server, worker].map((program) => end(program)));
+  await Promise.all([server, worker].map((killed) => end(killed)));
   await serveRecipe("jobs", [endpoint, file], quickJobs);
   const done = numbers(60).map((id) => `${id} done`);
   assert.deepEqual(await ended(file, 60), done.sort());

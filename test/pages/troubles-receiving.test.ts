@@ -524,7 +524,7 @@ test("of two clients with the same `routingId` (identity), one is never heard", 
 
 test("`Too many open file descriptors` (EMFILE); a server burns CPU", async () => {
   assert.equal(context.maxSockets, 1023);
-  const open = (listener = "") =>
+  const openMany = (listener = "") =>
     program(`
     import { context, Dealer } from "zeromq";
     context.maxSockets = 30;
@@ -535,7 +535,7 @@ test("`Too many open file descriptors` (EMFILE); a server burns CPU", async () =
       ${listener}
       sockets.push(socket);
     }`);
-  const [plain, listening] = [open(), open('socket.events.on("handshake", () => {});')];
+  const [plain, listening] = [openMany(), openMany('socket.events.on("handshake", () => {});')];
   for (const { stderr } of [plain, listening]) await stderr.next(/Too many open file descriptors/);
   await plain.stdout.next("sockets: 30");
   await listening.stdout.next("sockets: 10");
