@@ -52,17 +52,17 @@ test("waynes-world: Start `camera1.ts`, then `server.ts`", { skip: noIpc }, asyn
 });
 
 test("waynes-world: Start a second `camera1.ts`", async () => {
-  for (const n of [1, 2]) {
-    const { publisher, endpoint } = await startPublisher();
-    const script = `waynes-world/camera${n}.ts`;
-    const cameras = [startScript(script, endpoint), startScript(script, endpoint)];
-    for (const _ of cameras) await publisher.receive(); // its subscription
-    for (const message of ["1", "2", "", "\x1b\x1b[0m[31mred\n"]) await publisher.send(message);
-    const shown = ["1", "2", "", "\\x1B\\x1B[0m[31mred\\n"].map((text) => `MSG ${n}:  '${text}'`);
-    for (const { stdout, stderr } of cameras) {
-      await stdout.next(/red/);
-      assert.deepEqual([...stdout.all, ...stderr.all], shown);
-    }
+  const { publisher, endpoint } = await startPublisher();
+  const cameras = [1, 1, 2].map((n) => {
+    return { n, ...startScript(`waynes-world/camera${n}.ts`, endpoint) };
+  });
+  for (const _ of cameras) await publisher.receive(); // its subscription
+  for (const message of ["1", "2", "", "\x1b\x1b[0m[31mred\n"]) await publisher.send(message);
+  const shown = ["1", "2", "", "\\x1B\\x1B[0m[31mred\\n"];
+  for (const { n, stdout, stderr } of cameras) {
+    await stdout.next(/red/);
+    const lines = shown.map((text) => `MSG ${n}:  '${text}'`);
+    assert.deepEqual([...stdout.all, ...stderr.all], lines);
   }
 });
 

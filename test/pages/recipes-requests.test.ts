@@ -187,7 +187,7 @@ test("a friend gets replies and news; strangers get nothing, and can read nothin
   const see = (bytes: Buffer) => (seen += bytes.toString("latin1"));
   const [replies, news] = await Promise.all(endpoints.map((endpoint) => layCable(endpoint, see)));
   const strangers = (["client", "watch"] as const).map((name, n) =>
-    startSafe(name, [endpoints[n]], stranger),
+    startSafe(name, [endpoints[n]], stranger, {}),
   );
   for (const options of [{}, { ...friend, curveServerKey: publicKey }])
     connect(new Request(options), endpoints[0]).events.on("handshake", () => (seen += "question"));
