@@ -13,7 +13,7 @@ while (!socket.closed) {
   console.log("Hello world?");
   const job = JSON.stringify({ code: 200, text: "hello world" });
   try {
-    await socket.send(job); // waits for a worker; may fail as the last leaves
+    await socket.send(job); // waits for a worker; may fail as the last one goes
   } catch (error) {
     console.error("Not sent: %o", job, String(error)); // The job is dropped.
   }

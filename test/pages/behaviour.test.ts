@@ -116,7 +116,7 @@ test("table: send() without a peer", async () => {
     if (found === "waits, waits") return "waits for a request";
     if (found === "waits, all") return "waits; queues, if it connected";
     if (name === "XSubscriber" && found === "none, all") {
-      return "keeps subscriptions; drops the rest (queues it, if it connected)";
+      return "keeps subscriptions; drops messages (queues them, if it connected)";
     }
     return found === "none, none" ? "drops" : found;
   });

@@ -54,7 +54,7 @@ async function countUntil(
   return count;
 }
 
-test("a message arrives twice, or half of another; or it has 8,192 bytes (Node 24: 65,536; Node 26: 65,600)", async () => {
+test("messages come twice, or mixed together; or one has 8,192 bytes (Node 24: 65,536; Node 26: 65,600)", async () => {
   /** The numbers that arrive when one Buffer is filled with each in turn. */
   const send = async (size: number, wise = false) => {
     const endpoint = await tcpEndpoint();
