@@ -1,10 +1,8 @@
 // npm start [-- EXAMPLE [ENDPOINT …]]: shows an example in one terminal.
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { exitOnSignals, startProgram } from "./child.ts";
+import { exitOnSignals, startProgram, TSX } from "./child.ts";
 import { temporaryFolder } from "./endpoints.ts";
-import { root } from "./repository.ts";
 
 const [example = "waynes-world", first, second] = process.argv.slice(2);
 const jobs = first ?? "tcp://127.0.0.1:5569";
@@ -12,29 +10,43 @@ const inside = first ?? "tcp://127.0.0.1:5575";
 const outside = second ?? "tcp://127.0.0.1:5576";
 const log = join(temporaryFolder(), "jobs.log");
 
-/**
- * The programs of each example, the one that binds first: a label, which begins with the file, and
- * arguments. An endpoint that is not given is left out.
- */
-const shows: { [example: string]: { [label: string]: (string | undefined)[] } } = {
-  "waynes-world": { "server.ts": [first, second], "camera1.ts": [first], "camera2.ts": [second] },
-  "passing-json": { "server.ts": [first], "client.ts 1": [first], "client.ts 2": [first] },
-  eventloop: { "server.ts": [first], "client.ts": [first] },
-  jobs: {
-    "jobs.ts": [jobs, log],
-    "worker.ts 1": [jobs],
-    "worker.ts 2": [jobs],
-    "add.ts 1": ['{"picture":"sunset.png"}', jobs],
-    "add.ts 2": ['{"picture":"beach.png"}', jobs],
-  },
-  topics: { "rooms.ts": [first], "watch.ts 1": ["room1/", first], "watch.ts 2": ["room2/", first] },
-  forwarder: {
-    "forwarder.ts": [inside, outside],
-    "sensor.ts 1": [inside, "room1/"],
-    "sensor.ts 2": [inside, "room2/"],
-    "watch.ts 1": ["room1/", outside],
-    "watch.ts 2": ["room2/", outside],
-  },
+/** The programs of each example, the one that binds first. An endpoint may be left out. */
+const shows: {
+  [example: string]: { file: string; label: string; args: (string | undefined)[] }[];
+} = {
+  "waynes-world": [
+    { file: "waynes-world/server.ts", label: "server.ts", args: [first, second] },
+    { file: "waynes-world/camera1.ts", label: "camera1.ts", args: [first] },
+    { file: "waynes-world/camera2.ts", label: "camera2.ts", args: [second] },
+  ],
+  "passing-json": [
+    { file: "passing-json/server.ts", label: "server.ts", args: [first] },
+    { file: "passing-json/client.ts", label: "client.ts 1", args: [first] },
+    { file: "passing-json/client.ts", label: "client.ts 2", args: [first] },
+  ],
+  eventloop: [
+    { file: "eventloop/server.ts", label: "server.ts", args: [first] },
+    { file: "eventloop/client.ts", label: "client.ts", args: [first] },
+  ],
+  jobs: [
+    { file: "docs/recipes/jobs.ts", label: "jobs.ts", args: [jobs, log] },
+    { file: "docs/recipes/worker.ts", label: "worker.ts 1", args: [jobs] },
+    { file: "docs/recipes/worker.ts", label: "worker.ts 2", args: [jobs] },
+    { file: "docs/recipes/add.ts", label: "add.ts 1", args: ['{"picture":"sunset.png"}', jobs] },
+    { file: "docs/recipes/add.ts", label: "add.ts 2", args: ['{"picture":"beach.png"}', jobs] },
+  ],
+  topics: [
+    { file: "docs/recipes/rooms.ts", label: "rooms.ts", args: [first] },
+    { file: "docs/recipes/watch.ts", label: "watch.ts 1", args: ["room1/", first] },
+    { file: "docs/recipes/watch.ts", label: "watch.ts 2", args: ["room2/", first] },
+  ],
+  forwarder: [
+    { file: "docs/recipes/forwarder.ts", label: "forwarder.ts", args: [inside, outside] },
+    { file: "docs/recipes/sensor.ts", label: "sensor.ts 1", args: [inside, "room1/"] },
+    { file: "docs/recipes/sensor.ts", label: "sensor.ts 2", args: [inside, "room2/"] },
+    { file: "docs/recipes/watch.ts", label: "watch.ts 1", args: ["room1/", outside] },
+    { file: "docs/recipes/watch.ts", label: "watch.ts 2", args: ["room2/", outside] },
+  ],
 };
 
 if (!Object.hasOwn(shows, example)) {
@@ -43,17 +55,15 @@ if (!Object.hasOwn(shows, example)) {
 }
 exitOnSignals();
 
-const folder = existsSync(join(root, example)) ? example : "docs/recipes";
-const labels = Object.keys(shows[example]);
-const width = Math.max(...labels.map((label) => label.length)) + 1;
+const [server, ...clients] = shows[example];
+const width = Math.max(...shows[example].map(({ label }) => label.length)) + 1;
 
 /** Starts a program whose lines are shown, and whose failure ends all. */
-function show(label: string) {
-  const [file] = label.split(" ");
-  const args = shows[example][label].filter((arg) => arg !== undefined);
-  const words = ["--import", "tsx", `${folder}/${file}`, ...args];
+function show({ file, label, args }: typeof server) {
+  const given = args.filter((arg) => arg !== undefined);
   // Unlike a test, with all of the user's settings.
-  const program = startProgram(process.execPath, words, { env: process.env });
+  const options = { env: process.env };
+  const program = startProgram(process.execPath, [...TSX, file, ...given], options);
   for (const { reader } of [program.stdout, program.stderr]) {
     reader.on("line", (line) => console.log(label.padEnd(width), line));
   }
@@ -64,7 +74,7 @@ function show(label: string) {
 }
 
 /** Shows a client, again whenever it is done. */
-async function showAgainAndAgain(client: string) {
+async function showAgainAndAgain(client: typeof server) {
   for (;;) {
     await show(client).ended;
     await sleep(1000);
@@ -72,7 +82,6 @@ async function showAgainAndAgain(client: string) {
 }
 
 // Most servers print a line when they are bound. Then no client has to wait.
-const [server, ...clients] = labels;
 const { stdout, ended } = show(server);
 await Promise.race([stdout.next(/./).catch(() => ended), sleep(1000)]);
 clients.forEach(showAgainAndAgain);
