@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Dealer, Pull, Request, Router } from "zeromq";
-import { type Program, startServer, TIMEOUT } from "../../tools/child.ts";
+import { plainEnv, type Program, startServer, TIMEOUT } from "../../tools/child.ts";
 import { freePort, tcpEndpoint, temporaryFolder } from "../../tools/endpoints.ts";
 import { read, root } from "../../tools/repository.ts";
 import { bind, bother, type Changes, connect, event, notOnWindows as skip } from "../support.ts";
@@ -165,7 +165,7 @@ const friend = {
   curveSecretKey: SECRET_KEY,
 };
 const [command = ""] = page.match(/node -p "[^`]*/) ?? [];
-const printed = execSync(command, { encoding: "utf8", cwd: root });
+const printed = execSync(command, { cwd: root, encoding: "utf8", env: plainEnv() });
 const [publicKey = "", secretKey = ""] = printed.match(/(?<=Key: ')\S{40}(?=')/g) ?? [];
 const stranger = { PUBLIC_KEY: publicKey, SECRET_KEY: secretKey };
 
