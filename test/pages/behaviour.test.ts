@@ -1,6 +1,5 @@
 // docs/behaviour.md: each cell of its table, each figure and the main sentences.
 import assert from "node:assert/strict";
-import { execSync } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
@@ -8,7 +7,7 @@ import * as zmq from "zeromq";
 import { tcpEndpoint } from "../../tools/endpoints.ts";
 import { read } from "../../tools/repository.ts";
 import * as support from "../support.ts";
-import { comesFirst, layCable, program, timedOut } from "./support.ts";
+import { comesFirst, fewFiles, layCable, program, timedOut } from "./support.ts";
 import * as probes from "./probes.ts";
 
 const { bind, close, connect, event, open } = support;
@@ -264,19 +263,20 @@ test("heartbeats: a frame that travels longer than heartbeatTimeout is cut off a
   }
 });
 
-const files = support.notOnWindows ? NaN : Number(execSync("ulimit -n"));
-const skip = files < 1100 && "this system allows too few open files";
-
-test("size: a process has 1,023 sockets, or 341 with a listener each", { skip }, async () => {
-  const count = (more: string) =>
-    program(`
+test(
+  "size: a process has 1,023 sockets, or 341 with a listener each",
+  { skip: fewFiles },
+  async () => {
+    const count = (more: string) =>
+      program(`
     let n = 0;
     try { for (;; n++) { const socket = new Pull(); ${more} } } catch {}
     console.log(n);
     process.kill(process.pid, "SIGKILL");`).stdout.next(/^\d+$/);
-  assert.equal(await count(""), "1023");
-  assert.equal(await count('socket.events.on("connect", () => {});'), "341");
-});
+    assert.equal(await count(""), "1023");
+    assert.equal(await count('socket.events.on("connect", () => {});'), "341");
+  },
+);
 
 test("inproc: it joins sockets of one context, and does not come back", async () => {
   const push = open(new zmq.Push());

@@ -1,5 +1,5 @@
 // What the tests of pages are made of, beside test/support.ts.
-import { spawnSync } from "node:child_process";
+import { execSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -23,6 +23,10 @@ import { type Changes, connect, copy, event, notOnWindows } from "../support.ts"
 /** Whether a script starts by its first line: BusyBox's env has no -S. */
 export const knowsFirstLines =
   !notOnWindows && spawnSync("env", ["-S", "true"], { env: plainEnv() }).status === 0;
+
+const openFiles = notOnWindows ? NaN : Number(execSync("ulimit -n"));
+/** Why a test that opens many files is skipped, if it is. */
+export const fewFiles = openFiles < 2000 && "this system allows too few open files";
 
 /** This machine's address on its network, if it has one. */
 export const outsideAddress = Object.values(networkInterfaces())
