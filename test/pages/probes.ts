@@ -207,16 +207,19 @@ export async function fill(size: number, most: number, mark = 1000) {
 /** Passes on what connects to its endpoint; what comes back trickles, 1 kB at a time. */
 export async function trickle(to: string) {
   const endpoint = await tcpEndpoint();
-  const relay = net.createServer(async (near) => {
+  const relay = net.createServer((near) => {
     const far = net.connect(Number(new URL(to).port), "127.0.0.1");
     for (const end of [near, far]) end.on("error", () => {});
     near.pipe(far);
-    for await (const bytes of far) {
-      for (let n = 0; n < bytes.length && !near.destroyed; n += 1000) {
-        near.write(bytes.subarray(n, n + 1000));
-        await sleep(1);
+    const trickleBack = async () => {
+      for await (const bytes of far) {
+        for (let n = 0; n < bytes.length && !near.destroyed; n += 1000) {
+          near.write(bytes.subarray(n, n + 1000));
+          await sleep(1);
+        }
       }
-    }
+    };
+    trickleBack().catch(() => {}); // An end that hangs up may reset the connection.
   });
   await once(relay.listen(Number(new URL(endpoint).port), "127.0.0.1").unref(), "listening");
   return endpoint;
