@@ -77,11 +77,13 @@ export function open<S extends Socket>(socket: S): S {
 /** Why a test that needs signals, run bits or the like is skipped, if it is. */
 export const notOnWindows = process.platform === "win32" && "Windows has no such thing";
 
-const refused = await open(new Pair())
-  .bind(ipcEndpoint())
-  .catch((error) => error);
 /** Why a test that needs IPC is skipped, if it is: not all Windows have IPC. */
-export const noIpc = refused?.code === "EAFNOSUPPORT" && "this system has no IPC";
+export let noIpc: string | false = false;
+if (notOnWindows) {
+  const bound = open(new Pair()).bind(ipcEndpoint());
+  const code = await bound.catch((error) => error.code);
+  if (code === "EAFNOSUPPORT") noIpc = "this system has no IPC";
+}
 
 /** TypeScript's compiler, without its bin/tsc, which needs Node 20.10. */
 export const tsc = join(root, "node_modules/typescript/lib/tsc.js");
@@ -138,11 +140,6 @@ export function project(tsconfig = "{}"): string {
   return path;
 }
 
-// tsx brings esbuild along; pnpm keeps it elsewhere.
-const tsx = createRequire(import.meta.url).resolve("tsx");
-const esbuild: { transformSync(code: string, options: object): { code: string } } =
-  createRequire(tsx)("esbuild");
-
 /** Texts in a script, each with what is to stand in its place. */
 export type Changes = Record<string, string>;
 
@@ -150,6 +147,10 @@ export type Changes = Record<string, string>;
 export function copy(script: string, changes: Changes): string {
   let code = read(script);
   for (const [from, to] of Object.entries(changes)) code = replace(code, from, to);
+  // tsx brings esbuild along; pnpm keeps it elsewhere. It is loaded where it is needed only.
+  const tsx = createRequire(import.meta.url).resolve("tsx");
+  const esbuild: { transformSync(code: string, options: object): { code: string } } =
+    createRequire(tsx)("esbuild");
   const path = join(project(), "copy.js");
   writeFileSync(path, esbuild.transformSync(code, { loader: "ts" }).code);
   return path;
@@ -205,9 +206,9 @@ export const greeting = Buffer.from(
 /** Does to a server what strangers do, whose bytes are no messages. */
 export async function bother(endpoint: string) {
   const port = Number(new URL(endpoint).port);
-  for (let n = 0; n < 25; n++) {
+  for (let n = 0; n < 100; n++) {
     // It looks random, but is the same in each run.
-    const hash = createHash("shake256", { outputLength: n * 40 });
+    const hash = createHash("shake256", { outputLength: n * 10 });
     const noise = hash.update(`${n}`).digest();
     const web = "GET / HTTP/1.1\r\nHost: example\r\n\r\n";
     const old = "\x01\0\x03\0hi"; // ZMTP 1.0, without an envelope

@@ -138,12 +138,13 @@ export function startProgram(
   return program;
 }
 
-/** What Node needs before a script in TypeScript. */
-export const TSX = ["--import", "tsx"];
+/** Node's arguments for a script, of which one in TypeScript needs tsx. */
+export const nodeArgs = (script: string) =>
+  script.endsWith(".js") ? [script] : ["--import", "tsx", script];
 
-/** Starts a script, with tsx if need be: its path is absolute, or begins at the repository's folder. */
+/** Starts a script with Node: its path is absolute, or begins at the repository's folder. */
 export const startScript = (script: string, ...args: string[]) =>
-  startProgram(process.execPath, [...(script.endsWith(".js") ? [] : TSX), script, ...args]);
+  startProgram(process.execPath, [...nodeArgs(script), ...args]);
 
 /** Starts a server and waits until it is bound: then it prints a line. */
 export async function startServer(script: string, ...args: string[]) {

@@ -1,7 +1,7 @@
 // npm start [-- EXAMPLE [ENDPOINT …]]: shows an example in one terminal.
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { exitOnSignals, startProgram, TSX } from "./child.ts";
+import { exitOnSignals, nodeArgs, startProgram } from "./child.ts";
 import { temporaryFolder } from "./endpoints.ts";
 
 const [example = "waynes-world", first, second] = process.argv.slice(2);
@@ -63,7 +63,7 @@ function show({ file, label, args }: typeof server) {
   const given = args.filter((arg) => arg !== undefined);
   // Unlike a test, with all of the user's settings.
   const options = { env: process.env };
-  const program = startProgram(process.execPath, [...TSX, file, ...given], options);
+  const program = startProgram(process.execPath, [...nodeArgs(file), ...given], options);
   for (const { reader } of [program.stdout, program.stderr]) {
     reader.on("line", (line) => console.log(label.padEnd(width), line));
   }

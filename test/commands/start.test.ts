@@ -29,7 +29,11 @@ function testShow(example: string, signal: "SIGINT" | "SIGHUP" | "SIGTERM", ...l
   });
 }
 
-const cameras = [/^server\.ts .*Camera 1/, /^camera1\.ts .*Camera 1/, /^camera2\.ts .*Camera 2/];
+const cameras = [
+  /^server\.ts {3}Camera 1\?$/,
+  /^camera1\.ts {2}MSG 1:  'Camera 1'$/,
+  /^camera2\.ts {2}MSG 2:  'Camera 2'$/,
+];
 testShow("waynes-world", "SIGINT", ...cameras); // Ctrl-C
 
 const workers = [/^server\.ts {4}Hello world\?$/, /^client\.ts 1 {2}200/, /^client\.ts 2 {2}200/];

@@ -39,6 +39,11 @@ test("the table of contents has each recipe, in order, and each file", () => {
   assert.deepEqual(new Set(all(/\]\((?!#)(.*?)\)/g, rows.join())), new Set(files));
 });
 
+test("the page has at most 450 lines without what it quotes", () => {
+  const lines = page.replace(/^```.*?^```\n/gms, "").split("\n");
+  assert.ok(lines.length <= 450, `${lines.length}`);
+});
+
 test("the lines of a lesson are those of the program", () => {
   const quotes = /^The lesson, in \[(.*?)\]\((.*?)\):\n\n```(?:ts|python)\n(.*?)^```$/gms;
   const lessons = [...page.matchAll(quotes)];

@@ -9,11 +9,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dealer, type Router, Subscriber, type XPublisher, type XSubscriber } from "zeromq";
 import {
+  nodeArgs,
   plainEnv,
   type Program,
   startProgram,
   TIMEOUT,
-  TSX,
   withTimeout,
 } from "../../tools/child.ts";
 import { freePort, tcpEndpoint } from "../../tools/endpoints.ts";
@@ -130,13 +130,14 @@ const shorter = Object.entries({
 export function recipe(name: string, changes?: Changes): string {
   const path = `docs/recipes/${name}.ts`;
   if (!changes) return path;
-  const waits = shorter.filter(([text]) => read(path).includes(text));
+  const code = read(path);
+  const waits = shorter.filter(([text]) => code.includes(text));
   return copy(path, { ...Object.fromEntries(waits), ...changes });
 }
 
 /** Starts a recipe's program, or such a copy. */
 export const startRecipe = (name: string, args: string[], changes?: Changes, env = {}) =>
-  startProgram(process.execPath, [...(changes ? [] : TSX), recipe(name, changes), ...args], {
+  startProgram(process.execPath, [...nodeArgs(recipe(name, changes)), ...args], {
     env,
   });
 
